@@ -16,6 +16,7 @@ const long = [
   "test/endtoend/recoveries.test.ts",
   "test/endtoend/restore-selected.test.ts",
   "test/endtoend/see.test.ts",
+  "test/docs/evidence-page.test.ts",
   "test/docs/recovery-page.test.ts",
   "test/endtoend/sealed-copies.test.ts",
   "test/endtoend/standby-catalog.test.ts",

@@ -40,6 +40,10 @@ export const exitStatus = {
   unfit: 16,
   /** Live documents were left as they are: others had changed them, or the server refuses what they would become. */
   conflict: 17,
+  /** A drill found the restore equal to the repository, but not what is expected of its tables. */
+  unexpected: 18,
+  /** A drill found nothing wrong, but could not check everything that is expected of its tables. */
+  unchecked: 19,
 } as const;
 
 export type ErrorCode = keyof typeof exitStatus;

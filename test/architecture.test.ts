@@ -35,7 +35,7 @@ const floors = [
   ["alarms"],
   ["configuration"],
   ["verify"],
-  ["exchange"],
+  ["evidence", "exchange"],
   ["recovery", "upkeep"],
   ["health", "recoveries"],
   ["capture", "coordination", "copies", "fold", "restore"],

@@ -78,7 +78,8 @@ export async function drillBeside(
     if (signal.aborted) return;
     if (clock.now() < next || !isOurs()) continue;
     try {
-      const drill = ["drill", "--repo", args.repo, ...keysOf(args)];
+      const expect = args.expect === undefined ? [] : ["--expect", args.expect];
+      const drill = ["drill", "--repo", args.repo, ...expect, ...keysOf(args)];
       const done = (await runChild(drill, { signal, environment })) as { requests?: StoreUse };
       if (done.requests) onRequests(done.requests);
       log.info(done, "a drill was made");
@@ -93,6 +94,7 @@ interface DrillsBeside extends KeyArguments {
   repo: string;
   drillTarget?: string;
   drillTargetFile?: string;
+  expect?: string;
   config?: string;
 }
 

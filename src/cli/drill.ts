@@ -4,15 +4,18 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { drillName } from "../format/names.js";
 import { formatInstant } from "../instant.js";
-import type { Drill, DrilledTable } from "../repository/records/drills.js";
+import { checkText } from "../recovery/expectations.js";
+import { type Drill, type DrilledTable, notPassed } from "../repository/records/drills.js";
 import { openRepository } from "../repository/repository.js";
 import { type DrillObserver, drill } from "../restore/drill.js";
+import type { DrillChecks } from "../restore/drill-checks.js";
 import type { DrillChoice } from "../restore/drill-plan.js";
 import type { RestorePlan } from "../restore/plan.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { countedCopies, type Repos } from "./copies-at.js";
 import { differencesText, drillResult } from "./drill-text.js";
+import { expectationsIn } from "./expect-file.js";
 import { refuseCutOff } from "./expected-head.js";
 import { heldBackText } from "./held-back-text.js";
 import { instantOf } from "./instant-of.js";
@@ -38,6 +41,8 @@ export interface DrillArguments extends TargetArguments {
   db: string[];
   clean?: boolean;
   expectHead?: string;
+  /** A file of expectations. */
+  expect?: string;
 }
 
 export async function drillCommand(args: DrillArguments, given: Output): Promise<void> {
@@ -50,6 +55,7 @@ export async function drillCommand(args: DrillArguments, given: Output): Promise
   await refuseCutOff(repository, args.expectHead);
   const at = await chosenInstant(args, repository);
   const choice = { at, tables: args.table, databases: args.db };
+  const checks = await expectationsIn(args.expect, repository.store);
   const observer = new DrillProgress(output);
   const signal = stopOnSignals((name) => {
     observer.end();
@@ -58,13 +64,14 @@ export async function drillCommand(args: DrillArguments, given: Output): Promise
     );
   });
   try {
-    const settings = { ...choice, clean: args.clean === true };
+    const settings = { ...choice, clean: args.clean === true, checks };
     const done = await drillOn(args, repository, settings, observer, signal);
     observer.end();
     if (done.ok)
       await noteRestoreRate(repository, { ...done, tables: done.tables.length }, done.seconds);
     printReport(done, output);
     refuseDifferent(done);
+    refuseUnexpected(done);
   } finally {
     observer.end();
   }
@@ -75,7 +82,7 @@ export async function drillCommand(args: DrillArguments, given: Output): Promise
 export async function drillOn(
   args: TargetArguments,
   repository: Repository,
-  choice: DrillChoice & { clean: boolean },
+  choice: DrillChoice & { clean: boolean; checks?: DrillChecks | undefined },
   observer: DrillObserver,
   signal: AbortSignal,
 ): Promise<Drill> {
@@ -111,11 +118,12 @@ function refuseTwoInstants({ at, latest }: DrillArguments): void {
 }
 
 async function chosenInstant(
-  { at, latest }: DrillArguments,
+  { at, latest, expect }: DrillArguments,
   repository: Repository,
 ): Promise<DrillChoice["at"]> {
   if (at !== undefined) return instantOf(at, repository);
-  return latest ? "latest" : "random";
+  // What is expected is expected now: at an instant of last month there were fewer documents, and rightly so.
+  return latest || expect !== undefined ? "latest" : "random";
 }
 
 function printReport(done: Drill, output: Output): void {
@@ -133,6 +141,11 @@ function printReport(done: Drill, output: Output): void {
   for (const { name, differences } of done.tables) {
     if (differences) output.line(`${name}: ${differencesText(differences)}`);
   }
+  for (const { table, what, outcome, found, reason } of done.checks ?? []) {
+    const count = found === undefined ? "" : `, found ${formatCount(found)}`;
+    const why = reason === undefined ? "" : ` (${reason})`;
+    output.line(`${outcomeTexts[outcome]}  ${table}: ${what}${count}${why}`);
+  }
   const { documents, bytes, seconds, documentsPerSecond, bytesPerSecond } = done;
   output.line(
     `\n${counted(documents, "document")}, ${formatBytes(bytes)} restored in ${seconds.toFixed(1)} s: ` +
@@ -143,6 +156,9 @@ function printReport(done: Drill, output: Output): void {
   output.line(`stored as ${drillName(done.ended, done.unique)}`);
   output.result(drillResult(done));
 }
+
+/** Of one length, so that they stand below each other. */
+const outcomeTexts = { passed: "passed ", differs: "DIFFERS", "not run": "NOT RUN" } as const;
 
 function serverText({ server }: Drill): string {
   return server ?? "a server of unknown version";
@@ -158,6 +174,22 @@ function refuseDifferent(done: Drill): void {
       hint: "the drill is stored as failed. Repeat it with --at at the same instant, on this server and on another one: if it fails on one server only, that server alters documents; else the repository is damaged",
     },
   );
+}
+
+/** Throws if something is not as expected; and if something could not be checked. */
+function refuseUnexpected(done: Drill): void {
+  const failed = notPassed(done);
+  const differ = failed.filter(({ outcome }) => outcome === "differs");
+  if (differ.length > 0) {
+    const what = differ.map(checkText).join("; ");
+    throw new ThinkbackError("unexpected", `the restore is not what is expected: ${what}`, {
+      hint: "the restore equals the repository, so the source held this at that instant: look there, with `thinkback history` and `thinkback diff`; or correct the file of expectations",
+    });
+  }
+  if (failed.length === 0) return;
+  throw new ThinkbackError("unchecked", failed.map(checkText).join("; "), {
+    hint: "correct the names of tables and fields in the file of expectations, or leave out --table and --db",
+  });
 }
 
 function wrongText({ name, differences }: DrilledTable): string {

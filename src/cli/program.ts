@@ -13,6 +13,7 @@ import { changing } from "./program-changes.js";
 import { configuring } from "./program-config.js";
 import { copying } from "./program-copies.js";
 import { doctoring } from "./program-doctor.js";
+import { evidencing } from "./program-evidence.js";
 import { exchanging } from "./program-exchange.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
@@ -113,6 +114,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     doctoring,
     copying,
     noting,
+    evidencing,
   ]) {
     define(program, output);
   }

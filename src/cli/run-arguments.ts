@@ -18,6 +18,7 @@ export interface RunArguments
   drillAt?: string;
   drillTarget?: string;
   drillTargetFile?: string;
+  expect?: string;
   include: string[];
   exclude: string[];
   tick: string;

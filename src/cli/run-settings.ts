@@ -9,6 +9,7 @@ import { sizeBytes } from "../size.js";
 import { refuseShared, spoolAt } from "../storage/store-at.js";
 import { accessToSource, addressesOf } from "./connect.js";
 import type { Repos } from "./copies-at.js";
+import { refuseWrongExpectations } from "./expect-file.js";
 import { besideOptions } from "./going-on-beside.js";
 import { durationOption } from "./maintenance-options.js";
 import { redisOf } from "./redis-at.js";
@@ -60,7 +61,9 @@ export async function readRunSettings(
   refuseNoNames(args.forgetServer);
   if (args.expectHead !== undefined) parseHeads(args.expectHead);
   const roles = rolesOf(args.role);
+  refuseIdleRestore(args, roles);
   recoveryTargetsOf(args);
+  await refuseWrongExpectations(args.expect);
   if (roles.has("capture")) addressesOf(accessToSource(args), "source");
   else refuseCapturing(args);
   return {
@@ -85,6 +88,16 @@ function refuseCapturing({ role, once, takeOver }: RunArguments): void {
   throw new ThinkbackError("usage", `${option} has no effect with --role ${role}`, {
     hint: `leave ${option} out, or give the role capture too`,
   });
+}
+
+/** Recoveries are carried out only where this is asked for: who may write to the repository could request one. */
+function refuseIdleRestore({ recoveries, role }: RunArguments, roles: ReadonlySet<Role>): void {
+  const isAlone = roles.has("restore") && roles.size === 1;
+  if (roles.has("restore") ? recoveries || !isAlone : !recoveries) return;
+  const [text, hint] = recoveries
+    ? [`--recoveries has no effect with --role ${role}`, "give the role restore too"]
+    : [`--role ${role} has nothing to do`, "give --recoveries too"];
+  throw new ThinkbackError("usage", text, { hint });
 }
 
 function refuseNoNames(servers: string[]): void {

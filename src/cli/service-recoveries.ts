@@ -18,9 +18,7 @@ const tellChargedMs = 10_000;
 
 export const serveRecoveries: ServicePart = async (served) => {
   const { args, roles, repository, commands, waker, clock, log, signal } = served;
-  // Who is given this role by its name is to carry them out; a process that does everything is not, unless it is told.
-  const isTold = args.recoveries || args.role !== undefined;
-  if (!roles.has("restore") || !isTold || args.once) return async () => undefined;
+  if (!roles.has("restore") || !args.recoveries || args.once) return async () => undefined;
   const { store } = repository;
   refuseWithoutReader(store);
   const targets = recoveryTargetsOf(args);

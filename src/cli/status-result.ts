@@ -36,6 +36,9 @@ export function statusResult(status: RepositoryStatus, idle: object, keys: KeysS
     missingServers: status.missingServers,
     lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
     lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
+    lastDrillUnexpected: status.lastDrillUnexpected
+      ? drillResult(status.lastDrillUnexpected)
+      : null,
     damagedDrills: status.damagedDrills,
     capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
     lanes: status.lanes.map(laneResult),

@@ -2,7 +2,8 @@ import { idleChoices, idleText } from "../capture/idle-patterns.js";
 import { systemClock } from "../clock.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
-import type { Proof } from "../repository/records/drills.js";
+import { checksText, checkText } from "../recovery/expectations.js";
+import { notPassed, type Proof } from "../repository/records/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -322,6 +323,13 @@ function printDrills(status: RepositoryStatus, output: Output): void {
     if (!drill) continue;
     const which = `${formatInstant(drill.ended)}, which restored ${formatInstant(drill.instant)},`;
     output.line(`THE DRILL of ${which} FAILED: ${failureText(drill)}`);
+  }
+  if (status.lastDrillUnexpected) {
+    const { ended, checks = [] } = status.lastDrillUnexpected;
+    const texts = notPassed(status.lastDrillUnexpected).map(checkText);
+    output.line(
+      `THE DRILL of ${formatInstant(ended)} DID NOT FIND WHAT IS EXPECTED (${checksText(checks)}): ${texts.join("; ")}`,
+    );
   }
   for (const what of status.damagedDrills) output.line(`a stored drill cannot be read: ${what}`);
 }

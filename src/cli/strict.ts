@@ -12,6 +12,7 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--drill-target", "--drill-at"],
     ["--drill-target-file", "--drill-at"],
     ["--recovery-target", "--recoveries"],
+    ["--expect", "--drill-at"],
   ],
   diff: [
     ["--target", "--live"],

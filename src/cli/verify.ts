@@ -1,12 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js";
+import {
+  namedObjectsMax,
+  putVerification,
+  type Verification,
+} from "../repository/records/verifications.js";
 import { placeHold } from "../repository/registers/holds.js";
 import { storeToCheck } from "../repository/repository.js";
 import { keysOfProcess } from "../sealing/keyring.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { failureOf, type ObjectStore } from "../storage/object-store.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { withPinsOfAll } from "../verify/lane-reports.js";
@@ -39,8 +44,10 @@ export async function verifyCommand(args: VerifyArguments, output: Output): Prom
   // Checked before the hold is written there.
   await refuseForeign(store);
   await whileHeld(store, output, async () => {
+    const begun = systemClock.now();
     const lanes = await lanesStored(store);
     const reports = await verifyLanes(lanes, share);
+    await noteVerification(store, reports, { begun, share }, output);
     await eachLane(lanes, output, async ({ lane: { number } }, own) => {
       const report = reports[number]!;
       printReport(report, share, own);
@@ -68,6 +75,46 @@ async function verifyLanes(lanes: StoredLane[], share: number): Promise<VerifyRe
   }
   return withPinsOfAll(reports);
 }
+
+/** Stores what was found. Goes on without that, and says so, if the store takes nothing. */
+async function noteVerification(
+  store: ObjectStore,
+  reports: readonly VerifyReport[],
+  { begun, share }: Pick<Verification, "begun" | "share">,
+  output: Output,
+): Promise<void> {
+  const damage = reports.flatMap((report) => report.damage.map(({ object }) => object));
+  const sum = (count: (report: VerifyReport) => number) =>
+    reports.reduce((of, report) => of + count(report), 0);
+  const found: Verification = {
+    unique: randomUUID().slice(-12),
+    begun,
+    ended: systemClock.now(),
+    sound: reports.every(isSound),
+    share,
+    lanes: reports.length,
+    stored: {
+      objects: sum(({ account }) => totalOf(account).objects),
+      bytes: sum(({ account }) => totalOf(account).bytes),
+    },
+    read: { objects: sum(({ read }) => read.objects), bytes: sum(({ read }) => read.bytes) },
+    readsDocuments: reports.every(({ readsDocuments }) => readsDocuments),
+    chainsFollowed: reports.every(({ chainsFollowed }) => chainsFollowed),
+    damage: { count: damage.length, objects: damage.slice(0, namedObjectsMax) },
+    breaks: sum(({ breaks }) => breaks.length),
+    lostPins: [...new Set(reports.flatMap(({ lostPins }) => lostPins.map(({ name }) => name)))],
+  };
+  try {
+    await putVerification(store, found);
+  } catch (error) {
+    // Nothing is stored in a past state of a bucket, and nobody expects it.
+    if (failureOf(error) === "unsupported") return;
+    output.note(`thinkback: the outcome of this check could not be stored: ${messageOf(error)}`);
+  }
+}
+
+const isSound = ({ damage, breaks, lostPins }: VerifyReport) =>
+  damage.length + breaks.length + lostPins.length === 0;
 
 /** The share of the objects that are read to their ends, from 0 to 1. */
 function shareOf({ data, sample }: VerifyArguments): number {
@@ -269,7 +316,7 @@ function resultOf(report: VerifyReport, share: number): object {
     to: formatInstant(cost.to),
   });
   return {
-    sound: damage.length + breaks.length + lostPins.length === 0,
+    sound: isSound(report),
     share,
     read,
     damage: damage.map(({ object, what, costs, refuses }) => ({

@@ -5,12 +5,12 @@ import type { OptionRow } from "./option.js";
 const onRepository = (
   "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, recoveries list, recoveries show, " +
-  "recoveries request, recoveries approve, recoveries cancel, recoveries approval, init, key list, key add, key remove, key card, key drill"
+  "recoveries request, recoveries approve, recoveries cancel, recoveries approval, init, key list, key add, key remove, key card, key drill, evidence export"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
 const withCopies =
-  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export, preview, follow".split(
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export, preview, follow, evidence export".split(
     ", ",
   );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
@@ -181,7 +181,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_TRUST",
     type: "text",
     list: true,
-    commands: [...onRepository, "copy", "promote"],
+    commands: [...onRepository, "copy", "promote", "evidence check"],
     description: "a verification key: key sets that it has signed count",
   },
 ];

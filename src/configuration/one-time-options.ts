@@ -24,7 +24,10 @@ const text = (
 /** What is decided each time that a command is given. */
 export const eachTime: OptionRow[] = [
   at(["restore"], "the instant to restore; the newest restorable one if not given"),
-  at(["drill"], "the instant to restore; if not given, an exact one is drawn by lot"),
+  at(
+    ["drill"],
+    "the instant to restore; if not given, the newest with --expect, else an exact one drawn by lot",
+  ),
   at(["show", "pin add"], "the instant; the newest restorable one if not given"),
   at(["catalog"], "the instant; if not given, the newest at which the catalog is known"),
   at(["fold"], "fold up to this instant; the newest exact one if not given"),

@@ -5,6 +5,7 @@
  */
 import { capturing } from "./capture-options.js";
 import { connections } from "./connection-options.js";
+import { reporting } from "./evidence-options.js";
 import { exchange } from "./exchange-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
@@ -30,6 +31,7 @@ export const options: readonly OptionRow[] = [
   ...seeing,
   ...exchange,
   ...standing,
+  ...reporting,
   ...eachTime,
 ];
 

@@ -122,6 +122,14 @@ export const drills: OptionRow[] = [
     isSecretFile: true,
     oneOf: "drill target",
   },
+  {
+    flag: "--expect <file>",
+    key: "drill.expect",
+    variable: "THINKBACK_DRILL_EXPECT",
+    type: "path",
+    commands: ["run", "drill"],
+    description: "a file that says what a drill must find in restored tables, YAML or JSON",
+  },
 ];
 
 export const prices: OptionRow[] = [

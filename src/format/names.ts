@@ -282,3 +282,16 @@ export function parseDrillName(name: string): { ended: Instant; unique: string }
   const match = /^drills\/(\d{15})-([0-9a-f]{12})\.json$/.exec(name);
   return match ? { ended: Number(match[1]), unique: match[2]! } : undefined;
 }
+
+export const verificationsPrefix = "verifications/";
+/** The name of the record of a verification that ended at `ended`. */
+export const verificationName = (ended: Instant, unique: string) =>
+  `${verificationsPrefix}${pad(ended, width.instant)}-${unique}.json`;
+
+/** What the name of a verification's record says; undefined for any other name. */
+export function parseVerificationName(
+  name: string,
+): { ended: Instant; unique: string } | undefined {
+  const match = /^verifications\/(\d{15})-([0-9a-f]{12})\.json$/.exec(name);
+  return match ? { ended: Number(match[1]), unique: match[2]! } : undefined;
+}

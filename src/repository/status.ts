@@ -101,6 +101,8 @@ export interface RepositoryStatus {
   lastProven: (Proof & { tables: number; of: number }) | undefined;
   /** The newest drill, if it failed. */
   lastDrillFailed: Drill | undefined;
+  /** The newest drill, if it did not find what was expected. */
+  lastDrillUnexpected: Drill | undefined;
   /** The error messages of drills that cannot be read; such drills prove nothing. */
   damagedDrills: string[];
   /** Whether a capture is running. With several lanes: in the lane where it is worst. */
@@ -292,10 +294,11 @@ function behindMs(at: Instant | undefined, now: Instant | undefined): number | u
   return at === undefined || now === undefined ? undefined : Math.max(0, now - at);
 }
 
-function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
+function provenBy({ widest, lastFailed, lastUnexpected, damaged }: Proofs, of: number) {
   return {
     lastProven: widest && { ...widest, of },
     lastDrillFailed: lastFailed,
+    lastDrillUnexpected: lastUnexpected,
     damagedDrills: damaged.map(({ message }) => message),
   };
 }

@@ -13,6 +13,7 @@ import { placeHold } from "../repository/registers/holds.js";
 import { lookAt } from "../repository/repository-view.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
+import type { DrillChecks } from "./drill-checks.js";
 import { type DrillChoice, planDrill } from "./drill-plan.js";
 import type { RestorePlan } from "./plan.js";
 import { type ProofContext, type ProofObserver, prove } from "./proof.js";
@@ -23,6 +24,8 @@ export interface DrillOptions extends DrillChoice {
   unique: string;
   /** Drop what earlier drills left on the target. MUST NOT be set while another drill runs there. */
   clean: boolean;
+  /** What is expected of the restored tables; undefined for nothing. */
+  checks?: DrillChecks | undefined;
   clock: Clock;
   /** From 0 to below 1. */
   random: () => number;
@@ -57,7 +60,7 @@ export async function drill(
   observer: DrillObserver,
   signal: AbortSignal,
 ): Promise<Drill> {
-  const { clock, unique } = options;
+  const { clock, unique, checks } = options;
   const begun = clock.now();
   try {
     signal.throwIfAborted();
@@ -74,7 +77,7 @@ export async function drill(
       await tidyUp(target, options, observer);
       observer.planned(plan);
       return await proveAndDrop(
-        { repository, target, plan, unique, begun, clock, observer, signal },
+        { repository, target, plan, unique, begun, clock, observer, checks, signal },
         options,
         observer,
       );

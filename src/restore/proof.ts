@@ -5,8 +5,10 @@ import { type CoverageClass, classesWorstFirst } from "../format/coverage-record
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/records/drills.js";
+import type { ScanBatch } from "../rethinkdb/scan.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { compareDocuments, compareSettings, differencesOf } from "./comparison.js";
+import type { DrillChecks } from "./drill-checks.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 import { type RestoredTable, type RestoreObserver, restore } from "./restore.js";
@@ -25,6 +27,7 @@ export interface ProofContext {
   begun: Instant;
   clock: Clock;
   observer: ProofObserver;
+  checks?: DrillChecks | undefined;
   /** Ends the proof between two steps, with the signal's reason; then nothing is stored. */
   signal: AbortSignal;
 }
@@ -77,7 +80,7 @@ async function compareAll(
 }
 
 async function compareTable(
-  { target, observer, signal }: ProofContext,
+  { target, observer, checks, signal }: ProofContext,
   table: PlannedTable,
   restored: RestoredTable,
   log: PlannedLog,
@@ -87,7 +90,10 @@ async function compareTable(
   const { id, primary_key: primaryKey } = held.config;
   const documents = await compareDocuments(
     log.keys(table),
-    target.scan({ ...to, id, primaryKey }, { signal }),
+    shown(
+      target.scan({ ...to, id, primaryKey }, { signal }),
+      checks?.reader(`${from.db}.${from.name}`),
+    ),
     (rows) => {
       signal.throwIfAborted();
       observer.comparing(to, rows);
@@ -105,6 +111,17 @@ async function compareTable(
   const seconds = rounded(restored.seconds);
   const found = { id: config.id, name, ok: !differences, rows, bytes, digest, seconds };
   return differences ? { ...found, differences } : found;
+}
+
+/** The same batches; `reader` is shown each document, once. */
+async function* shown(
+  batches: AsyncIterable<ScanBatch>,
+  reader: ((document: Buffer) => void) | undefined,
+): AsyncGenerator<ScanBatch> {
+  for await (const batch of batches) {
+    if (reader) batch.forEach((_, document) => reader(document));
+    yield batch;
+  }
 }
 
 async function storeFailure(
@@ -125,7 +142,7 @@ async function storeFailure(
 }
 
 async function store(
-  { repository, plan, unique, begun, clock }: ProofContext,
+  { repository, plan, unique, begun, clock, checks }: ProofContext,
   found: Pick<Drill, "server" | "seconds" | "tables" | "failure">,
 ): Promise<Drill> {
   const { tables, server } = found;
@@ -148,6 +165,7 @@ async function store(
     documentsPerSecond: perSecond(documents),
     bytesPerSecond: perSecond(bytes),
     tables,
+    ...(checks ? { checks: checks.results(tables) } : {}),
   };
   await putDrill(repository.store, drill);
   return drill;

@@ -117,9 +117,12 @@ export class FallbackStore implements ObjectStore {
     return (this.unsound.get(name)?.size ?? 0) > 0;
   }
 
-  /** Puts to the first copy; holds and outcomes of drills, whose names no other process uses, to all that take them. */
+  /**
+   * Puts to the first copy; holds, and outcomes of drills and verifications, whose names no other process uses, to all
+   * that take them.
+   */
   async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    if (!/^(?:holds|drills)\//.test(name)) {
+    if (!/^(?:holds|drills|verifications)\//.test(name)) {
       await this.copies[0]!.put(name, bytes, signal);
       return;
     }

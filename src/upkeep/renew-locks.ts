@@ -23,6 +23,7 @@ const small = [
   "evidence/",
   "acknowledged/",
   "drills/",
+  "verifications/",
   "marks/",
   "operations/",
 ];

@@ -12,6 +12,7 @@ import {
   parseRecoveryName,
   parseRecoveryPlanName,
   parseSegmentName,
+  parseVerificationName,
 } from "../format/names.js";
 import { recoveryKind } from "../recoveries/events.js";
 import { baseKind } from "../repository/bases/base.js";
@@ -22,6 +23,7 @@ import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";
 import { markKind } from "../repository/records/marks.js";
 import { operationEndKind, operationKind } from "../repository/records/operations.js";
+import { verificationKind } from "../repository/records/verifications.js";
 import { expiryKind } from "../repository/registers/expiry.js";
 import { answerKind, wishKind } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
@@ -75,6 +77,7 @@ export const objectKinds = {
   hold: { has: form("holds/[a-z0-9]+-\\d{10}\\.json"), as: holdKind },
   bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
   drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },
+  verification: { has: (name) => parseVerificationName(name) !== undefined, as: verificationKind },
   mark: { has: (name) => parseMarkName(name) !== undefined, as: markKind },
   operation: { has: (name) => parseOperationName(name) !== undefined, as: operationKind },
   "operation part": { has: form(`${operation}/part-\\d{6}\\.zst`), as: "operation" },

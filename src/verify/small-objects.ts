@@ -30,6 +30,7 @@ import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
 import { readMark } from "../repository/records/marks.js";
 import { operationEndKind, readOperation } from "../repository/records/operations.js";
+import { readVerification } from "../repository/records/verifications.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
 import { readAnswer, readWish } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
@@ -110,6 +111,7 @@ const readers: Record<SmallKind, Read> = {
   answer: readAnswer,
   drill: readDrill,
   mark: readMark,
+  verification: readVerification,
   operation: readOperation,
   "operation end": readNamedEnd,
   recovery: readRecoveryEvent,

@@ -113,10 +113,11 @@ const selection = {
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies =
-  "run restore drill status show plan verify catalog history diff points export preview follow".split(
-    " ",
-  );
+const ofCopies = [
+  ..."run restore drill status show plan verify catalog history diff points export".split(" "),
+  ..."preview follow".split(" "),
+  "evidence export",
+];
 
 type Options = Record<string, (string | undefined)[]>;
 
@@ -227,6 +228,7 @@ const commands: Record<string, Options> = {
     "--drill-at": crons,
     "--drill-target": urls,
     "--drill-target-file": secretFiles,
+    "--expect": secretFiles,
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
@@ -271,6 +273,7 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
     "--latest": flag,
     "--clean": flag,
+    "--expect": secretFiles,
     "--expect-head": head,
   },
   status: { ...past, "--hide-dropped": flag },
@@ -313,6 +316,12 @@ const commands: Record<string, Options> = {
     "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"],
   },
   repair: { "--data": flag, "--dry-run": flag },
+  "evidence export": {
+    "--from": times,
+    "--to": times,
+    "--out": ["/proc/none/out", "/dev/null", ""],
+    "--sign": secretFiles,
+  },
   doctor: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -393,6 +402,7 @@ function commandLine(command: string, repos: string[]): fc.Arbitrary<string[]> {
 const mandatory: Record<string, Record<string, string>> = {
   acknowledge: { "--at": "now", "--note": "known" },
   export: { "--out": "/proc/none/out" },
+  "evidence export": { "--from": "2026-11-01T00:00:00Z" },
 };
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
@@ -417,7 +427,7 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config"].includes(name!))
+    if (["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(name!))
       continue;
     expect(Object.keys(commands)).toContain(name);
   }
@@ -467,7 +477,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
-    "--recovery-target": ["--recoveries"],
+    if (["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(name!))
     "--tenant": ["--tenant-id", "c42"],
   };
   const ofLive = ["--at", "--target", "--target-file", "--password-file"];
@@ -498,6 +508,7 @@ test.each([
   ["run", "--spool-limit", "1GB"],
   ["run", "--drill-target", nowhere],
   ["run", "--drill-target-file", "/none"],
+  ["run", "--expect", "/none"],
   ["run", "--once", "--standby"],
   ["run", "--once", "--keep", "all:7d"],
   ["run", "--no-fold", "--grace", "1m"],

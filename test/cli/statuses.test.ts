@@ -202,6 +202,26 @@ test("9 mismatch: something else writes to the restored table", async () => {
   }
 });
 
+test("18 unexpected, 19 unchecked: a drill with expectations, and what status says then", async () => {
+  const file = join(directory, "expected.yaml");
+  const drill = async (tables: object) => {
+    await writeFile(file, JSON.stringify({ tables }));
+    const options = ["--latest", "--expect", file, "--target", server.address];
+    return run("drill", "--repo", repo, ...options);
+  };
+  const none = { find: [{ name: "late orders", where: { id: "none" } }] };
+  const orders = "shop.orders: at least 1 with: late orders: found 0";
+  const ended = await drill({ "shop.orders": none, "shop.gone": { min: 1 } });
+  expectEnd(ended, "unexpected", new RegExp(orders));
+  const gone = /shop\.gone: at least 1 document: could not be checked/;
+  expect((await run("status", "--repo", repo)).printed).toMatch(
+    /DID NOT FIND WHAT IS EXPECTED \(2 expectations: 0 passed, 1 differs, 1 could not be checked\)/,
+  );
+  expectEnd(await drill({ "shop.gone": { min: 1 } }), "unchecked", gone);
+  expect((await drill({ "shop.orders": { min: 1 } })).status).toBe(0);
+  expect((await run("status", "--repo", repo)).printed).not.toMatch(/EXPECTED/);
+});
+
 describe("10 full, 4 where it is read-only", () => {
   const writes: [string, (at: string) => Promise<Ended>][] = [
     ["run in a new repository", (at) => backUp(join(at, "new"))],

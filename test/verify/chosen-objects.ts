@@ -56,6 +56,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     acknowledgement: "acknowledged/",
     drill: "drills/",
     mark: "marks/",
+    verification: "verifications/",
     repository: "repository.json",
     "hold, the last": "holds/",
     wish: "handovers/00000001-next1.wish.json",

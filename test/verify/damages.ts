@@ -35,6 +35,24 @@ const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
     type: "repository",
     fields: { id: "00000000-0000-4000-8000-00000000000a", created: 0 },
   },
+  verification: {
+    type: "verification",
+    fields: {
+      unique: "0123456789ab",
+      begun: 1,
+      ended: 5,
+      sound: true,
+      share: 0,
+      lanes: 1,
+      stored: { objects: 1, bytes: 1 },
+      read: { objects: 0, bytes: 0 },
+      readsDocuments: true,
+      chainsFollowed: false,
+      damage: { count: 0, objects: [] },
+      breaks: 0,
+      lostPins: [],
+    },
+  },
   drill: {
     type: "drill",
     fields: {

@@ -21,6 +21,7 @@ import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
 import { readMark } from "../../src/repository/records/marks.js";
 import { operationEndKind, readOperation } from "../../src/repository/records/operations.js";
+import { readVerification } from "../../src/repository/records/verifications.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
@@ -65,6 +66,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   member: readMember,
   drill: readDrill,
   mark: readMark,
+  verification: readVerification,
   bundle: readBundle,
   operation: readOperation,
   "operation part": (store, name) => DataObject.open(store, name, "operation"),
@@ -106,6 +108,9 @@ const mayBeAbsent = new Set([
   "claim: withdraws",
   "coverage: gone",
   "coverage: of",
+  "drill: checks",
+  "drill: checks.*.found",
+  "drill: checks.*.reason",
   "drill: failure",
   "drill: tables.*.differences",
   "folded manifest: epochs.*.aheadOfSource",
@@ -161,7 +166,7 @@ const mayBeNegative = new Set([
   "segment: footer.serverClock.uncertaintyMs",
 ]);
 const mayBeBroken =
-  /^(drill|rates|operation end): .*(seconds|PerSecond)$|serverClock\.\w+$|progress\.share$/;
+  /^(drill|rates|operation end): .*(seconds|PerSecond)$|^verification: share$|serverClock\.\w+$|progress\.share$/;
 
 /** Objects that have ids or names for fields. */
 const maps =
@@ -249,6 +254,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
   }),
   drill: () => ({
     failure: { code: "damaged", message: "why" },
+    checks: [{ table: "shop.orders", what: "it", outcome: "passed", found: 1, reason: "why" }],
     server: "rethinkdb",
     tables: [
       {

@@ -77,6 +77,7 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   "operation part": "no footer",
   "operation end": ["### 9.5 Operations", 1],
   mark: ["### 9.6 Marks"],
+  verification: ["### 9.7 Verifications"],
   settings: ["### 13.1 Settings"],
   pins: ["### 13.2 Pins"],
   lease: ["### 13.3 The lease"],

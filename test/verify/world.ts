@@ -26,6 +26,7 @@ import {
   publishRound,
   putOperationEnd,
 } from "../../src/repository/records/operations.js";
+import { putVerification } from "../../src/repository/records/verifications.js";
 import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
 import { memberKind } from "../../src/repository/registers/members.js";
@@ -273,6 +274,21 @@ class WorldBuilder {
       documentsPerSecond: 0,
       bytesPerSecond: 0,
       tables: [],
+    });
+    await putVerification(store, {
+      unique: "0123456789ab",
+      begun: at,
+      ended: at,
+      sound: true,
+      share: 0,
+      lanes: 1,
+      stored: { objects: 1, bytes: 1 },
+      read: { objects: 0, bytes: 0 },
+      readsDocuments: true,
+      chainsFollowed: false,
+      damage: { count: 0, objects: [] },
+      breaks: 0,
+      lostPins: [],
     });
     await putMark(store, { id: "0123abcd", at, made: at, text: "deploy 42" });
     for (const round of [1, 2]) {

@@ -54,6 +54,22 @@ const drilledTable = fields({
 });
 export type DrilledTable = Of<typeof drilledTable>;
 
+/** What became of an expectation. Only the first is a pass. */
+const checkOutcomes = ["passed", "differs", "not run"] as const;
+
+const check = fields({
+  /** "db.table" */
+  table: text,
+  /** What is expected of it, in words. */
+  what: text,
+  outcome: oneOf(checkOutcomes),
+  /** How many documents there are, of those that are asked for. */
+  found: v.exactOptional(count),
+  /** Why it could not be checked, or what else there is to say. */
+  reason: v.exactOptional(text),
+});
+export type DrillCheck = Of<typeof check>;
+
 /** docs/format.md §9.4. */
 export const drillKind = jsonKind("drill", {
   /** Tells apart drills that end in the same millisecond: 12 hexadecimal digits. */
@@ -76,6 +92,8 @@ export const drillKind = jsonKind("drill", {
   documentsPerSecond: amount,
   bytesPerSecond: amount,
   tables: list(drilledTable),
+  /** Absent if nothing was expected. It changes nothing in `ok`, which is about the restore alone. */
+  checks: v.exactOptional(list(check)),
 });
 export type Drill = Stored<typeof drillKind>;
 
@@ -92,6 +110,10 @@ export async function listDrills(store: ObjectStore): Promise<string[]> {
   for await (const { name } of store.list("drills/")) names.push(name);
   return names.reverse();
 }
+
+/** The checks of a drill that have not passed. */
+export const notPassed = ({ checks = [] }: Drill): DrillCheck[] =>
+  checks.filter(({ outcome }) => outcome !== "passed");
 
 export async function readDrill(store: ObjectStore, name: string): Promise<Drill> {
   const drill = await readStored(store, name, drillKind);
@@ -115,6 +137,8 @@ export interface Proofs {
   widest: (Proof & { tables: number }) | undefined;
   /** The newest drill of all, if it failed. */
   lastFailed: Drill | undefined;
+  /** The newest drill of all, if a check of it has not passed. */
+  lastUnexpected: Drill | undefined;
   /** The errors of drills that cannot be read; such drills prove nothing. */
   damaged: ThinkbackError[];
 }
@@ -135,6 +159,7 @@ export async function readProofs(
     failed: new Map(),
     widest: undefined,
     lastFailed: undefined,
+    lastUnexpected: undefined,
     damaged: [],
   };
   const now = new Set(present);
@@ -152,6 +177,7 @@ export async function readProofs(
     if (complete && tables.every((id) => proofs.tables.has(id))) break;
   }
   if (newest && !newest.ok) proofs.lastFailed = newest;
+  if (newest && notPassed(newest).length > 0) proofs.lastUnexpected = newest;
   return proofs;
 }
 
