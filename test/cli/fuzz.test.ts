@@ -427,7 +427,11 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(name!))
+    if (
+      ["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(
+        name!,
+      )
+    )
       continue;
     expect(Object.keys(commands)).toContain(name);
   }
@@ -477,7 +481,8 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
-    if (["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(name!))
+    "--recovery-target": ["--recoveries"],
+    ...(command === "run" ? { "--expect": ["--drill-at", "0 3 * * *"] } : {}),
     "--tenant": ["--tenant-id", "c42"],
   };
   const ofLive = ["--at", "--target", "--target-file", "--password-file"];
