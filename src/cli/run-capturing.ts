@@ -68,6 +68,7 @@ export class Capturing {
       const repository = await openTried(args, use, log, () =>
         replicas.hearing(storeOf(args, use)),
       );
+      facts.tickEveryMs = Math.max(idlePaceMs(repository.store), settings.tickMaxMs);
       replicas.begin();
       log.info(
         { source: source.location, repository: repository.store.location },

@@ -9,7 +9,7 @@ import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
-export class RunObserver implements Omit<CaptureObserver, "tickStored"> {
+export class RunObserver implements Omit<CaptureObserver, "begins" | "ends" | "tickStored"> {
   private readonly progress = new ProgressLines();
   private readonly copies = new Map<string, { documents: number; bytes: number }>();
   /** The log was lost, and the capture has not gone on yet. */

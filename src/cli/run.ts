@@ -114,7 +114,7 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
 
 /** Maintenance and drills. Of the processes that capture, the one that captures lane 0 makes them. */
 function goingOnFor(work: Work, signal: AbortSignal): Promise<unknown> {
-  const { settings, repository, capturing, use, log } = work;
+  const { settings, repository, capturing, use, facts, log } = work;
   const { args, roles, beside } = settings;
   if (!roles.has("fold")) return Promise.resolve();
   const mayFold = repository.store.sealing?.readsDocuments ?? true;
@@ -131,7 +131,7 @@ function goingOnFor(work: Work, signal: AbortSignal): Promise<unknown> {
     await openSame(storeOf(args, use), repository.description);
   };
   const isOurs = () => mayFold && (capturing?.isFirst ?? true);
-  return goingOnBeside(args, beside, { ...repository, check, isOurs, use }, log, signal);
+  return goingOnBeside(args, beside, { ...repository, facts, check, isOurs, use }, log, signal);
 }
 
 function tellEnd(output: Output, work: Work, next: Wish | undefined, seconds: number): void {

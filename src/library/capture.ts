@@ -300,6 +300,8 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   };
   return {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
+    begins: () => undefined,
+    ends: () => undefined,
     tickStored: () => undefined,
     moved: ({ id }, lane) => onEvent({ kind: "moved", id, lane }),
     goesOnAfter: ({ host, process }) => onEvent({ kind: "goesOnAfter", host, process }),

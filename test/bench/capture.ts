@@ -28,6 +28,8 @@ export function dialerTo({ host, port }: Place): Dial {
 const ignore = () => undefined;
 const silent: CaptureObserver = {
   state: ignore,
+  begins: () => undefined,
+  ends: () => undefined,
   tickStored: () => undefined,
   scanned: ignore,
   moved: ignore,

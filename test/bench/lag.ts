@@ -106,6 +106,8 @@ async function capture(
       state: (_, state) => {
         if (state === "live") live();
       },
+      begins: () => undefined,
+      ends: () => undefined,
       tickStored: () => undefined,
       scanned: ignore,
       moved: ignore,
