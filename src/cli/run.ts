@@ -5,7 +5,7 @@ import type { Repository } from "../format/description.js";
 import { Facts } from "../health/facts.js";
 import type { Wish } from "../repository/registers/handovers.js";
 import { openRepository, openSame } from "../repository/repository.js";
-import { noUse, type StoreUse } from "../storage/store-use.js";
+import type { StoreUse } from "../storage/store-use.js";
 import { commandsOn } from "./child-command.js";
 import { accessToSource, warningsOf } from "./connect.js";
 import type { Repos } from "./copies-at.js";
@@ -45,8 +45,8 @@ export async function run(
   const { args, roles } = settings;
   const log = openLog(args.logLevel);
   for (const warning of warningsFor(settings)) log.warn(warning);
-  const use = { ...noUse };
   const facts = new Facts(systemClock);
+  const { use } = facts;
   // A one-shot backup shares nothing.
   const redis = settings.redis && !args.once ? await tryRedis(settings.redis, log) : undefined;
   let capturing: Capturing | undefined;

@@ -6,12 +6,15 @@ import type { CaptureObserver } from "../capture/capture-options.js";
 import { accessStream, catalogStream } from "../capture/frontier.js";
 import type { TableState } from "../capture/table-state.js";
 import type { Clock } from "../clock.js";
+import type { ReplicaObserver } from "../copies/replica.js";
 import { messageOf } from "../errors.js";
-import type { Totals } from "../format/segment.js";
+import { isSystemStream, type Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { ClosedTick } from "../repository/log/log-writer.js";
 import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
+import { noUse, type RequestListener, type Requests, type StoreUse } from "../storage/store-use.js";
+import type { RepositoryState } from "./repository-state.js";
 
 /** A table that this process captures. */
 export interface TableFacts {
@@ -26,6 +29,11 @@ export interface TableFacts {
   reason: string | undefined;
   /** The instant up to which its feed is proven, by a tick that is durable; undefined before the first such proof. */
   frontier: Instant | undefined;
+  /**
+   * The newest instant to which it can be restored exactly; undefined while it has no base, or this is not known yet. A
+   * tick's end later than the store may say it, since a record that the table is live comes with the next tick.
+   */
+  restorableTo: Instant | undefined;
   /** What was stored of it since this process began. */
   totals: Totals;
 }
@@ -43,6 +51,8 @@ export interface LaneFacts {
   beginsLater: { since: Instant; reason: string } | undefined;
   /** Since when the store has not taken its ticks, and why; undefined while it does. */
   storeFails: { since: Instant; reason: string } | undefined;
+  /** What waits for the store. */
+  waiting: { memoryBytes: number; spoolBytes: number };
   /** Since when nothing is read from the source, because memory and spool are full. */
   readingStopped: Instant | undefined;
   /** Since when the source does not say how much is written, and why: nothing can be proven. */
@@ -56,6 +66,14 @@ export interface LaneFacts {
   accessFrontier: Instant | undefined;
   /** The end of the last tick that is durable, and when it was. */
   lastTick: { to: Instant; storedAt: Instant } | undefined;
+}
+
+/** A way on which alarms are delivered. */
+export interface ChannelFacts {
+  deliveries: number;
+  /** Of the deliveries. */
+  failures: number;
+  succeededAt: Instant | undefined;
 }
 
 /** Work that is done again and again: maintenance, drills, alarms. */
@@ -85,6 +103,8 @@ export interface CoordinatorFacts {
 export type TickListener = (lane: number, tick: ClosedTick) => void;
 
 const none: Totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
+/** What is known of a table that is new. */
+const unknown = { frontier: undefined, restorableTo: undefined, totals: none };
 
 export class Facts {
   readonly startedAt: Instant;
@@ -97,8 +117,22 @@ export class Facts {
   coordinator: CoordinatorFacts | undefined;
   /** What was stored since this process began: also of lanes and tables that it captures no more. */
   readonly stored = { ...none, ticks: 0, segmentBytes: 0 };
-  private readonly works = new Map<string, WorkFacts>();
+  /** How often a table ceased to be watched since this process began. */
+  gaps = 0;
+  /** What this process has sent to stores, and how many requests of each kind a store has failed. */
+  readonly use: StoreUse = { ...noUse };
+  readonly failedRequests: Requests = { puts: 0, gets: 0, heads: 0, lists: 0, deletes: 0 };
+  /** How many bytes the spool may hold; undefined without a spool. */
+  spoolBytesMax: number | undefined;
+  /** By location: when everything that was put was in the copy; undefined if it was not since this process began. */
+  readonly copies = new Map<string, Instant | undefined>();
+  /** By name. */
+  readonly works = new Map<string, WorkFacts>();
+  readonly channels = new Map<string, ChannelFacts>();
+  /** What the repository said of itself when this process read it last; undefined while it does not read it. */
+  repository: RepositoryState | undefined;
   private readonly listeners = new Set<TickListener>();
+  private readonly requestListeners = new Set<RequestListener>();
   /** By lane: the epoch and the totals of its last tick, from which the next one's changes are counted. */
   private readonly counted = new Map<number, { epoch: number; totals: Record<string, Totals> }>();
 
@@ -110,6 +144,39 @@ export class Facts {
   onTick(listener: TickListener): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);
+  }
+
+  /** Calls the listener for each request to the repository's store that is answered. It MUST NOT throw. */
+  onRequest(listener: RequestListener): void {
+    this.requestListeners.add(listener);
+  }
+
+  readonly requestEnded: RequestListener = (kind, ms, failed) => {
+    if (failed) this.failedRequests[kind] += 1;
+    for (const listener of this.requestListeners) listener(kind, ms, failed);
+  };
+
+  /** Alarms are delivered on this channel too. */
+  alarmChannel(channel: string): ChannelFacts {
+    const known = this.channels.get(channel);
+    if (known) return known;
+    const made: ChannelFacts = { deliveries: 0, failures: 0, succeededAt: undefined };
+    this.channels.set(channel, made);
+    return made;
+  }
+
+  /** It was tried to deliver alarms on a channel. */
+  alarmDelivered(channel: string, ok: boolean): void {
+    const of = this.alarmChannel(channel);
+    of.deliveries += 1;
+    if (ok) of.succeededAt = this.clock.now();
+    else of.failures += 1;
+  }
+
+  /** Notes how a copy fares that is kept up to date. */
+  copyObserver(location: string): Pick<ReplicaObserver, "keepsUp"> {
+    this.copies.set(location, undefined);
+    return { keepsUp: () => void this.copies.set(location, this.clock.now()) };
   }
 
   /** The work of this name, which is made when it is asked for first. */
@@ -161,6 +228,10 @@ export class Facts {
         });
         this.noteState(lane, table, state, detail.reason);
       },
+      renamed: ({ id, db, name }) => {
+        const table = this.tables.get(id);
+        if (table) table.name = `${db}.${name}`;
+      },
       moved: ({ id }) => void this.tables.delete(id),
       lost: ({ id }, reason) => this.noteReason(id, reason),
       stopped: ({ id }, error) => this.noteReason(id, messageOf(error)),
@@ -171,6 +242,8 @@ export class Facts {
       storeFails: ({ message }) =>
         note((of) => void (of.storeFails = this.goingOn(of.storeFails, message))),
       storeIsBack: () => note((of) => void (of.storeFails = undefined)),
+      waits: (memoryBytes, spoolBytes) =>
+        note((of) => void (of.waiting = { memoryBytes, spoolBytes })),
       readingStops: (stops) =>
         note((of) => void (of.readingStopped = stops ? this.clock.now() : undefined)),
       surveyFails: (reason) =>
@@ -209,7 +282,8 @@ export class Facts {
       return;
     }
     const known = this.tables.get(id);
-    const { frontier, totals } = known ?? { frontier: undefined, totals: none };
+    const { frontier, restorableTo, totals } = known ?? unknown;
+    if (state === "gap" && known?.state !== state) this.gaps += 1;
     const since = known?.state === state ? known.since : this.clock.now();
     const reason = why ?? (state === "live" ? undefined : known?.reason);
     this.tables.set(id, {
@@ -220,6 +294,7 @@ export class Facts {
       since,
       reason,
       frontier,
+      restorableTo,
       totals,
     });
   }
@@ -248,7 +323,10 @@ export class Facts {
     this.stored.ticks += 1;
     this.stored.segmentBytes += bytes;
     for (const table of this.tables.values()) {
-      if (table.lane === of.lane) table.frontier = proofs.get(table.id) ?? table.frontier;
+      const proof = proofs.get(table.id);
+      if (table.lane !== of.lane || proof === undefined) continue;
+      table.frontier = proof;
+      if (table.state === "live") table.restorableTo = proof;
     }
     this.count(of.lane, tick);
     for (const listener of this.listeners) listener(of.lane, tick);
@@ -259,6 +337,7 @@ export class Facts {
     const known = this.counted.get(lane);
     const before = known?.epoch === footer.epoch ? known.totals : {};
     for (const [id, now] of Object.entries(footer.totals)) {
+      if (isSystemStream(id)) continue;
       const added = minus(now, before[id] ?? none);
       Object.assign(this.stored, plus(this.stored, added));
       const table = this.tables.get(id);
@@ -278,6 +357,7 @@ export class Facts {
       isLost: false,
       beginsLater: undefined,
       storeFails: undefined,
+      waiting: { memoryBytes: 0, spoolBytes: 0 },
       readingStopped: undefined,
       surveyFails: undefined,
       catalogUnreadable: undefined,

@@ -9,28 +9,33 @@ import type { TableState } from "../capture/table-state.js";
 import { clockDifferenceMsMax } from "../clock.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { Facts, LaneFacts, TableFacts } from "./facts.js";
+import { capturedLanes } from "./frontier.js";
 
-export type Fault =
+export const faults = [
   /** What was stored is gone from the repository. */
-  | "log"
+  "log",
   /** Another process captures, or the capture could not begin. */
-  | "capture"
+  "capture",
   /** The store takes no ticks. */
-  | "store"
+  "store",
   /** Nothing is read from the source, because memory and spool are full. */
-  | "reading"
+  "reading",
   /** The source does not say how much is written. */
-  | "survey"
+  "survey",
   /** The catalog is not proven. */
-  | "catalog"
+  "catalog",
   /** Proofs are of times that have not come yet. */
-  | "clock"
+  "clock",
   /** Tables that are not proven. */
-  | "tables"
+  "tables",
   /** Tables whose capture a defect has stopped. */
-  | "stopped"
-  | "maintenance"
-  | "drill";
+  "stopped",
+  /** Maintenance fails. */
+  "maintenance",
+  /** The last drill failed. */
+  "drill",
+] as const;
+export type Fault = (typeof faults)[number];
 
 /** Something that is wrong. At most one of each fault, except that tables are grouped by their reason. */
 export interface Wrong {
@@ -71,7 +76,7 @@ export function proofAgeMsMax({ tickEveryMs }: Facts): number {
 
 /** What is wrong now; of lanes for which the process stands by, nothing is. */
 export function healthOf(facts: Facts, now: Instant): Health {
-  const lanes = [...facts.lanes.values()].filter(({ isStandingBy }) => !isStandingBy);
+  const lanes = capturedLanes(facts);
   const wrong = [...lanes.flatMap((lane) => inLane(facts, lane, now)), ...inWorks(facts, now)];
   return { healthy: wrong.length === 0, wrong: inOne(wrong) };
 }
@@ -82,7 +87,7 @@ export function healthOf(facts: Facts, now: Instant): Health {
  */
 export function isProvenLately(facts: Facts, now: Instant): boolean {
   const isLate = (at: Instant | undefined) => at === undefined || isApart(at, now, facts);
-  const lanes = [...facts.lanes.values()].filter(({ isStandingBy }) => !isStandingBy);
+  const lanes = capturedLanes(facts);
   return (
     lanes.length > 0 &&
     lanes.every(({ lastTick }) => !isLate(lastTick?.storedAt)) &&
@@ -175,14 +180,14 @@ function inWorks(facts: Facts, now: Instant): Wrong[] {
   const captures = facts.lanes.size > 0;
   if (captures && facts.lanes.get(0)?.isStandingBy !== false) return [];
   const found: Wrong[] = [];
-  const maintenance = facts.work("maintenance");
-  const longMs = Math.max(maintenanceFailsMsMax, roundsFailedMax * (maintenance.everyMs ?? 0));
-  const { failingSince } = maintenance;
-  if (failingSince !== undefined && now - failingSince > longMs) {
-    found.push(wrong("maintenance", failingSince, `maintenance fails: ${maintenance.reason}`));
+  const maintenance = facts.works.get("maintenance");
+  const longMs = Math.max(maintenanceFailsMsMax, roundsFailedMax * (maintenance?.everyMs ?? 0));
+  if (maintenance?.failingSince !== undefined && now - maintenance.failingSince > longMs) {
+    const { failingSince, reason } = maintenance;
+    found.push(wrong("maintenance", failingSince, `maintenance fails: ${reason}`));
   }
-  const drill = facts.work("drill");
-  if (drill.failingSince !== undefined) {
+  const drill = facts.works.get("drill");
+  if (drill?.failingSince !== undefined) {
     found.push(wrong("drill", drill.failingSince, `the last drill failed: ${drill.reason}`));
   }
   return found;

@@ -31,6 +31,8 @@ const silent: CaptureObserver = {
   begins: () => undefined,
   ends: () => undefined,
   tickStored: () => undefined,
+  waits: () => undefined,
+  renamed: () => undefined,
   scanned: ignore,
   moved: ignore,
   goesOnAfter: ignore,

@@ -109,6 +109,8 @@ async function capture(
       begins: () => undefined,
       ends: () => undefined,
       tickStored: () => undefined,
+      waits: () => undefined,
+      renamed: () => undefined,
       scanned: ignore,
       moved: ignore,
       goesOnAfter: ignore,

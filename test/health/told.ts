@@ -13,7 +13,7 @@ export const began = Date.parse("2026-03-01T12:00:00Z");
 export class ToldFacts {
   ms = 0;
   readonly facts: Facts;
-  readonly clock: Clock = {
+  readonly clock: { -readonly [K in keyof Clock]: Clock[K] } = {
     now: () => this.now,
     monotonicMs: () => this.ms,
     sleep: (ms) => {
