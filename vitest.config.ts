@@ -9,6 +9,7 @@ const long = [
   "test/endtoend/filled-by-restore.test.ts",
   "test/endtoend/follow.test.ts",
   "test/endtoend/heartbeat.test.ts",
+  "test/endtoend/heartbeats.test.ts",
   "test/endtoend/interrupted-init.test.ts",
   "test/endtoend/masked.test.ts",
   "test/endtoend/preview.test.ts",
