@@ -14,6 +14,8 @@ const long = [
   "test/endtoend/masked.test.ts",
   "test/endtoend/preview.test.ts",
   "test/endtoend/promote.test.ts",
+  "test/docs/recoveries-page.test.ts",
+  "test/endtoend/ended-before.test.ts",
   "test/endtoend/recoveries.test.ts",
   "test/endtoend/restore-selected.test.ts",
   "test/endtoend/see.test.ts",
