@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RepositoryCopy } from "../../src/copies/copy.js";
+import { isSignal } from "../../src/copies/copy-order.js";
 import { ThinkbackError } from "../../src/errors.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
@@ -72,14 +73,16 @@ test("a copy in any order is right or refuses, and is finished in either way", a
   let refused = 0;
   for (let seed = 1; seed <= 5; seed += 1) {
     const random = new Random(seed);
-    const order = [...names];
+    // Our own copier leaves out what is not to be in a copy, and so does not finish it.
+    const isByOwn = seed % 2 === 1;
+    const order = names.filter((name) => !isByOwn || !isSignal(name));
     for (let i = order.length - 1; i > 0; i -= 1) {
       const j = random.below(i + 1);
       [order[i], order[j]] = [order[j]!, order[i]!];
     }
     const to = join(directory, `copy-${seed}`);
     // From half of it up to all but one.
-    const some = order.slice(0, names.length - Math.ceil(names.length / 2 ** seed));
+    const some = order.slice(0, order.length - Math.ceil(order.length / 2 ** seed));
     await copyFiles(some, to);
     const last = join(to, some.at(-1)!);
     await truncate(last, random.below((await world.store.get(some.at(-1)!)).length));
@@ -91,7 +94,7 @@ test("a copy in any order is right or refuses, and is finished in either way", a
     right += counts.right;
     refused += counts.refused;
     // The tool goes on: it takes a file with another size for unfinished.
-    if (seed % 2 === 0) {
+    if (!isByOwn) {
       await cp(source, to, { recursive: true });
     } else {
       await rm(last);
