@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { laneStore } from "../../src/repository/lanes.js";
 import { listClaims } from "../../src/repository/log/claims.js";
+import { memberRenewMs } from "../../src/repository/registers/members.js";
 import { storeAt } from "../../src/storage/store-at.js";
 import { r } from "../server/driver.js";
 import { RedisServer } from "../server/redis-server.js";
@@ -18,8 +19,8 @@ import { Writer } from "./workload.js";
 const tables = ["a", "b", "c", "d", "e", "f"];
 const names = tables.map((table) => `shop.${table}`);
 const lanes = [0, 1, 2];
-/** A lifetime of a lease, a turn, and what a busy machine takes to begin. */
-const takeOverMsMax = 6000 + 2000 + 6000;
+/** By objects alone a process of another machine is not taken for gone any sooner. */
+const takeOverMsMax = 3 * memberRenewMs;
 
 let stage: Stage;
 let redis: RedisServer;
