@@ -2,6 +2,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/coordination/contenders.test.ts",
   "test/endtoend/catalog-instants.test.ts",
   "test/endtoend/change-of-keys.test.ts",
   "test/endtoend/clock.test.ts",
@@ -17,6 +18,7 @@ const long = [
   "test/docs/recoveries-page.test.ts",
   "test/endtoend/ended-before.test.ts",
   "test/endtoend/recoveries.test.ts",
+  "test/endtoend/redis-faults.test.ts",
   "test/endtoend/restore-selected.test.ts",
   "test/endtoend/see.test.ts",
   "test/docs/evidence-page.test.ts",
@@ -37,6 +39,7 @@ const long = [
   "test/rethinkdb/swapped-writes.test.ts",
   "test/simulation/clock-set.test.ts",
   "test/simulation/lane-members.test.ts",
+  "test/simulation/lanes-by-redis.test.ts",
   "test/simulation/lanes.test.ts",
   "test/simulation/lost-log.test.ts",
   "test/storage/stores-race.test.ts",

@@ -27,7 +27,7 @@ import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { type ObjectStore, StoreUnavailable } from "../storage/object-store.js";
 import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
 import { CapturedTables, type FoundAtBegin } from "./captured-tables.js";
 import { CatalogFollower } from "./catalog-follower.js";
@@ -211,7 +211,7 @@ export class Capture {
       const log = LogWriter.open(repository, logClock, own, shipper);
       const evidence = await evidenceNames(store);
       // Read once more: a writer that was shut out by the claim may have changed it until then.
-      const view = await RepositoryView.read(repository);
+      const view = await viewWithClaim(repository, own.epoch, clock);
       const written = await view.catalog();
       // A hand-over may have taken a while.
       const reading = taking ? await readFirstCatalog(source) : first;
@@ -368,4 +368,26 @@ export function incomplete(what: string): ThinkbackError {
   return new ThinkbackError("incomplete", what, {
     hint: "what was captured is kept; run again to complete it, or leave a table out with --exclude",
   });
+}
+
+/** How often, and after which pauses, the repository is read again for a claim that its listing lacks. */
+const readingsMax = 30;
+const readAgainMs = 500;
+
+/**
+ * The repository as the writer of an epoch goes on in it. A store whose listings lag may not show the claim yet, but
+ * segments that it disowns: what these hold would not be resynced, though no reader will believe it.
+ */
+async function viewWithClaim(
+  repository: Repository,
+  epoch: number,
+  clock: Clock,
+): Promise<RepositoryView> {
+  for (let readings = 1; ; readings += 1) {
+    const view = await RepositoryView.read(repository);
+    if ((view.log.claims.at(-1)?.epoch ?? 0) >= epoch) return view;
+    if (readings === readingsMax)
+      throw new StoreUnavailable(`the store does not list the claim of epoch ${epoch}`);
+    await clock.sleep(readAgainMs);
+  }
 }

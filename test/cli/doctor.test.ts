@@ -123,6 +123,12 @@ describe("what is judged", () => {
       "passed",
       "passed",
     ]);
+    const failedIn = (text: string) =>
+      judged(infoFields(text)).flatMap(({ check, outcome }) => (outcome === "failed" ? check : []));
+    expect(failedIn(good.replace("7.2.4", "5.0.14"))).toEqual(["version"]);
+    expect(failedIn(`${good}role:slave\r\n`)).toEqual(["master"]);
+    expect(failedIn(`${good}role:master\r\nredis_mode:standalone\r\n`)).toEqual([]);
+    expect(failedIn(`${good}redis_mode:cluster\r\n`)).toEqual(["master"]);
   });
 });
 

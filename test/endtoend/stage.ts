@@ -103,8 +103,12 @@ export class Stage {
     const pulse = beats ? ["--include", "pulse.*"] : [];
     const own = Object.entries({ "--source": this.address, "--repo": repo, "--tick": "200ms" });
     const unset = own.filter(([option]) => !more.includes(option)).flat();
-    const args = [...unset, ...pulse, ...more];
-    const running = start(["run", ...args], env);
+    return this.start(["run", ...unset, ...pulse, ...more], env);
+  }
+
+  /** Starts a command; it is killed when the stage closes, if it still runs. */
+  start(args: string[], env: Record<string, string> = {}): Running {
+    const running = start(args, env);
     this.captures.add(running);
     void running.finished.then(() => this.captures.delete(running));
     return running;

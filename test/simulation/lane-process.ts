@@ -1,7 +1,9 @@
 /** One process that shares the lanes of a repository with others: the real LaneKeeper, on a simulated machine. */
 import { LaneKeeper } from "../../src/capture/lane-keeper.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
+import type { Clock } from "../../src/clock.js";
 import { messageOf } from "../../src/errors.js";
+import type { Owner } from "../../src/owner.js";
 import { idlePaceMs } from "../../src/repository/registers/idle-pace.js";
 import { type Coordinator, StoredMembers } from "../../src/repository/registers/members.js";
 import { openRepository } from "../../src/repository/repository.js";
@@ -12,6 +14,13 @@ import type { Random } from "../simulated/random.js";
 import { ProcessLife, SimulatedClock, type WallClock } from "./process-life.js";
 import type { VirtualTime } from "./virtual-time.js";
 import { chunked, dial, observer } from "./writer-process.js";
+
+/** What a coordinator is made of. */
+export interface Coordinated {
+  life: ProcessLife;
+  clock: Clock;
+  owner: Owner;
+}
 
 export interface LaneProcessSetup {
   number: number;
@@ -27,7 +36,7 @@ export interface LaneProcessSetup {
   random: Random;
   /** True if a process with this number runs; all seem to, if absent: they are on other machines. */
   isAlive?: (process: number) => boolean;
-  wrapCoordinator?: (coordinator: Coordinator) => Coordinator;
+  wrapCoordinator?: (coordinator: StoredMembers, of: Coordinated) => Coordinator;
   onTrace?: (line: string) => void;
 }
 
@@ -69,8 +78,9 @@ export class LaneProcess {
     };
     try {
       const repository = await openRepository(store);
-      const members: Coordinator = new StoredMembers(store, clock, owner, `p${number}`);
-      this.keeper = new LaneKeeper(repository, clock, setup.wrapCoordinator?.(members) ?? members, {
+      const members = new StoredMembers(store, clock, owner, `p${number}`);
+      const coordinator = setup.wrapCoordinator?.(members, { life, clock, owner }) ?? members;
+      this.keeper = new LaneKeeper(repository, clock, coordinator, {
         openSource: () =>
           chunked(new RethinkSource("simulated", () => dial(cluster, life), clock), 10),
         observer: (lane) =>
