@@ -60,11 +60,8 @@ const beside: Record<string, [option: string, other: string][]> = {
   expire: [["--grace", "--no-delete"]],
   catalog: [["--at", "--diff"]],
   plan: [["--profile", "--prices"]],
-  // As JSON every document that differs is printed with its fields.
-  diff: [
-    ["--limit", "--json"],
-    ["--fields", "--json"],
-  ],
+  // As JSON each document that is printed has its fields.
+  diff: [["--fields", "--json"]],
 };
 
 /** Makes a command refuse empty words, and options that are empty or given twice. */

@@ -524,7 +524,6 @@ test.each([
   ["diff", "shop.orders", "--from", "now", "--target", nowhere],
   ["diff", "shop.orders", "--from", "now", "--target-file", "/none"],
   ["diff", "shop.orders", "--from", "now", "--password-file", "/none"],
-  ["diff", "shop.orders", "--from", "now", "--json", "--limit", "5"],
   ["diff", "shop.orders", "--from", "now", "--json", "--fields"],
   ["restore", "--without-access", "--table", "shop.orders"],
   ["restore", "--beside", "--rename", "shop=store"],
