@@ -37,7 +37,10 @@ export interface Commands {
    * @throws {ThinkbackError} the error of the command; a CommandFailed if it has printed a result too
    */
   run(args: readonly string[], options: CommandOptions): Promise<object>;
+}
 
+/** Commands whose results can be had as they were printed. */
+export interface PrintedCommands extends Commands {
   /** The same as the text that it prints: the documents in it are as they were stored, byte for byte. */
   print(args: readonly string[], options: CommandOptions): Promise<Buffer>;
 }

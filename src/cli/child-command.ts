@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
-import { CommandFailed, type CommandOptions, type Commands } from "../commands.js";
+import { CommandFailed, type CommandOptions, type PrintedCommands } from "../commands.js";
 import { type ErrorCode, exitStatus, ThinkbackError } from "../errors.js";
 import type { KeyArguments } from "./keyed.js";
 import { type Answer, beatMs, endingVariable, type Told } from "./tell-progress.js";
@@ -14,8 +14,10 @@ const niceness = 10;
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
 /** Commands on the repository that this process was given, with its keys and its configuration file. */
-export function commandsOn(args: KeyArguments & { repo: string; config?: string }): Commands {
-  const print: Commands["print"] = (command, options) => {
+export function commandsOn(
+  args: KeyArguments & { repo: string; config?: string },
+): PrintedCommands {
+  const print: PrintedCommands["print"] = (command, options) => {
     const environment = { ...configIn(args), ...options.environment };
     const whole = withOptions(command, ["--repo", args.repo, ...keysOf(args)]);
     return printed(whole, { ...options, environment });

@@ -348,6 +348,12 @@ const commands: Record<string, Options> = {
   "key card": {},
   "key drill": {},
   "pin remove": {},
+  "token create": {
+    "--role": ["viewer", "operator", "approver", "admin", "root", ""],
+    "--expires": durations,
+  },
+  "token list": {},
+  "token revoke": {},
 };
 const noKeys = ["{}", "null", "1e999", "-1e999", "[null]", '{"a":1}', "[[{}]]"]
   .concat('{"$reql_type$":"TIME"}', '{"$reql_type$":"BINARY","data":1}')
@@ -374,6 +380,8 @@ const positional: Record<string, string[][]> = {
   "recoveries approve": [["0123abcd", "x", ""]],
   "recoveries cancel": [["0123abcd", "x", ""]],
   "recoveries approval": [["none", "live", "all", "some", ""]],
+  "token create": [["anna", "Anna", "", "../x"]],
+  "token revoke": [["nobody", "anna", "../x", ""]],
   "lanes set": [["0", "1", "2", "65", "x", "", "-1", "1e3"]],
 };
 
@@ -403,6 +411,7 @@ const mandatory: Record<string, Record<string, string>> = {
   acknowledge: { "--at": "now", "--note": "known" },
   export: { "--out": "/proc/none/out" },
   "evidence export": { "--from": "2026-11-01T00:00:00Z" },
+  "token create": { "--role": "viewer" },
 };
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
@@ -428,9 +437,18 @@ test("the commands and options here are all that there are", async () => {
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
     if (
-      ["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(
-        name!,
-      )
+      [
+        "help",
+        "pin",
+        "lanes",
+        "recoveries",
+        "key",
+        "init",
+        "copy",
+        "config",
+        "evidence",
+        "token",
+      ].includes(name!)
     )
       continue;
     expect(Object.keys(commands)).toContain(name);
