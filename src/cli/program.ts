@@ -1,5 +1,4 @@
 /** The command line: its commands, their options, and the checks that run before a command begins. */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help, type Option } from "commander";
 import { holdsSecretKey, secretKeyHint } from "../configuration/addresses.js";
 import type { Settings } from "../configuration/settings.js";
@@ -24,10 +23,7 @@ import { seeing } from "./program-seeing.js";
 import { serving } from "./program-service.js";
 import { standing } from "./program-standby.js";
 import { beStrict, refuseIdle } from "./strict.js";
-
-const { version } = JSON.parse(
-  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-) as { version: string };
+import { version } from "./version.js";
 
 /** What a command line has told by the time that it fails. */
 interface Told {

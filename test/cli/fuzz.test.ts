@@ -232,6 +232,11 @@ const commands: Record<string, Options> = {
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
+    "--api": ["127.0.0.1:0", "0.0.0.0:7070", "[::1]:0", "x", ":1", "127.0.0.1:99999", ""],
+    "--api-host": ["backup.example.com", "x:1", "a b", ""],
+    "--api-cert": secretFiles,
+    "--api-key": secretFiles,
+    "--api-insecure": flag,
     "--expect-head": head,
     ...maintained,
   },
@@ -502,6 +507,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--recovery-target": ["--recoveries"],
     ...(command === "run" ? { "--expect": ["--drill-at", "0 3 * * *"] } : {}),
     "--tenant": ["--tenant-id", "c42"],
+    "--api-host": ["--api", "127.0.0.1:0"],
+    "--api-cert": ["--api", "127.0.0.1:0", "--api-key", import.meta.filename],
+    "--api-key": ["--api", "127.0.0.1:0", "--api-cert", import.meta.filename],
   };
   const ofLive = ["--at", "--target", "--target-file", "--password-file"];
   /** A comparison is with the live table, or between two instants. */
@@ -533,6 +541,11 @@ test.each([
   ["run", "--drill-target-file", "/none"],
   ["run", "--expect", "/none"],
   ["run", "--once", "--standby"],
+  ["run", "--once", "--api", "127.0.0.1:0"],
+  ["run", "--api-insecure"],
+  ["run", "--api-host", "backup"],
+  ["run", "--api-cert", "/none"],
+  ["run", "--api-key", "/none"],
   ["run", "--once", "--keep", "all:7d"],
   ["run", "--no-fold", "--grace", "1m"],
   ["run", "--once", "--drill-at", "0 3 * * *"],
