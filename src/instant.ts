@@ -3,6 +3,12 @@ import { ThinkbackError } from "./errors.js";
 /** An instant: milliseconds since the Unix epoch, UTC. */
 export type Instant = number;
 
+/** The earliest; undefined if one of them is, or if there are none. */
+export function leastOf(instants: readonly (Instant | undefined)[]): Instant | undefined {
+  if (instants.length === 0 || instants.includes(undefined)) return undefined;
+  return (instants as Instant[]).reduce((a, b) => Math.min(a, b));
+}
+
 /** ISO 8601 in UTC with its offset, milliseconds always shown: 2026-11-21T10:04:00.000+00:00. */
 export function formatInstant(instant: Instant): string {
   return `${new Date(instant).toISOString().slice(0, -1)}+00:00`;

@@ -12,7 +12,7 @@ put() { if [ -e "$directory/$1" ]; then cat >/dev/null; else cat >"$directory/$1
 
 if [ ! -e "$directory/redis_url" ]; then
   redis=$(random)
-  printf 'requirepass %s\nsave ""\nappendonly no\nmaxmemory 64mb\nprotected-mode yes\nbind * -::*\n' "$redis" | put redis_conf
+  printf 'requirepass %s\nsave ""\nappendonly yes\ndir /data\nmaxmemory 64mb\nmaxmemory-policy noeviction\nbind * -::*\n' "$redis" | put redis_conf
   printf 'redis://:%s@redis:6379' "$redis" | put redis_url
 fi
 if [ ! -e "$directory/s3_identities" ]; then

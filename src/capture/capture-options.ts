@@ -1,6 +1,7 @@
 /** What a capture is told, and whom it tells what happens. */
 import type { TableConfig } from "../catalog-record.js";
 import type { Repository } from "../format/description.js";
+import type { Instant } from "../instant.js";
 import type { Owner } from "../owner.js";
 import type { ClaimFacts, WriterMayRun } from "../repository/log/claim-epoch.js";
 import type { ClosedTick } from "../repository/log/log-writer.js";
@@ -26,13 +27,17 @@ export interface CaptureObserver
     WriterObserver,
     StandbyObserver,
     TakeOverObserver {
+  /** A process captures the lane from now on, or stands by to. */
+  begins(): void;
+  /** It does so no more. */
+  ends(): void;
   /** What this capture has stored is gone from its repository: it begins again behind what is there. */
   logLost(error: LogLost): void;
   /** It cannot yet, and tries again. */
   beginsLater(error: Error): void;
   beginsAgain(): void;
-  /** A tick is durable in the repository. */
-  tickStored(tick: ClosedTick): void;
+  /** See RecorderObserver. */
+  tickStored(tick: ClosedTick, proofs: ReadonlyMap<string, Instant>): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */

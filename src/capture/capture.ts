@@ -216,7 +216,7 @@ export class Capture {
       // A hand-over may have taken a while.
       const reading = taking ? await readFirstCatalog(source) : first;
       const recorder = new Recorder(log, source, clock, logClock, options, {
-        tickStored: (tick) => observer.tickStored(tick),
+        tickStored: (...told) => observer.tickStored(...told),
         readingStops: (stops) => observer.readingStops(stops),
         tickAdapted: (change) => observer.tickAdapted(change),
         surveyFails: (...why) => observer.surveyFails(...why),

@@ -90,7 +90,7 @@ export class CapturedTables {
     }
     for (const [id, running] of this.running) {
       const table = present.get(id);
-      if (table) running.capture.table = table;
+      if (table) this.rename(running.capture, table);
       else if (isWhole) this.stop(id, running, true).catch(this.onDefect);
     }
     for (const table of present.values()) {
@@ -181,6 +181,12 @@ export class CapturedTables {
 
   async stopAll(): Promise<void> {
     await Promise.all([...this.running].map(([id, running]) => this.stop(id, running, false)));
+  }
+
+  private rename(capture: TableCapture, table: TableReference): void {
+    const { db, name } = capture.table;
+    capture.table = table;
+    if (table.db !== db || table.name !== name) this.context.observer.renamed(table);
   }
 
   private start(table: TableReference): void {

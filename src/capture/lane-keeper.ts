@@ -281,16 +281,19 @@ export class LaneKeeper {
     const { number } = lane.lane;
     const stop = new AbortController();
     const beganMs = this.clock.monotonicMs();
+    this.options.observer(number).begins();
     const done = this.capture(lane, options, stop.signal).then(
       (successor) => {
         this.running.delete(number);
         this.pausing.delete(number);
+        this.options.observer(number).ends();
         this.next = this.running.size === 0 ? successor : undefined;
         if (successor && this.isSharing) this.options.observer(number).hasHandedOver(successor);
         if (!successor && !stop.signal.aborted) this.lanes.noteEmptied(number);
       },
       (error: unknown) => {
         this.running.delete(number);
+        this.options.observer(number).ends();
         // It was of use: what failed now is something else.
         if (this.clock.monotonicMs() - beganMs > pauseLastMs) this.pausing.delete(number);
         if (this.isShutOut(error, beganMs)) this.failed.abort(shutOut(error));

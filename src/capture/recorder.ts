@@ -39,8 +39,11 @@ export interface RecorderOptions {
 }
 
 export interface RecorderObserver {
-  /** A tick is durable in the repository. */
-  tickStored(tick: ClosedTick): void;
+  /**
+   * A tick is durable in the repository.
+   * @param proofs up to where each stream is proven by it: by the ids of tables, and of the catalog and access
+   */
+  tickStored(tick: ClosedTick, proofs: ReadonlyMap<string, Instant>): void;
   /** True if reading stops, because memory and spool are full; false if there is room again, and it goes on. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on. */
@@ -275,7 +278,7 @@ export class Recorder {
     const tick = this.log.closeTick(facts);
     this.shipped = tick.durable.then(
       () => {
-        this.observer.tickStored(tick);
+        this.observer.tickStored(tick, proofs);
         this.frontier.noteDurable(proofs);
         const change = this.pace.note(this.clock.monotonicMs() - closedMs);
         if (change) this.observer.tickAdapted(change);

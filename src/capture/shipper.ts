@@ -27,6 +27,8 @@ export interface ShipperObserver {
   /** The store has begun to fail. */
   storeFails(error: Error): void;
   storeIsBack(waitedMs: number): void;
+  /** How much waits for the store now: in memory, and on the spool. Told each time that it changes. */
+  waits(memoryBytes: number, spoolBytes: number): void;
 }
 
 export interface Spool {
@@ -84,7 +86,7 @@ export class RetryingShipper implements Shipper {
       // Sealed before it waits: the spool holds nothing in the clear, and each try puts the same bytes.
       const { bytes } = storedForm(this.repository, name, given);
       this.queue.push({ name, bytes, size: bytes.length, delivered: false, resolve, reject });
-      this.waitingBytes += bytes.length;
+      this.noteWaiting(bytes.length, 0);
       this.alsoTo(name, bytes);
       if (!this.working) void this.work();
       // While the store fails, a segment stays in memory only until it is on the spool.
@@ -216,19 +218,24 @@ export class RetryingShipper implements Shipper {
       }
       if (segment.delivered) continue;
       segment.bytes = undefined;
-      this.spooledBytes += bytes.length;
-      this.waitingBytes -= bytes.length;
+      this.noteWaiting(-bytes.length, bytes.length);
     }
   }
 
   private async unspool(segment: Waiting): Promise<void> {
     segment.delivered = true;
     if (segment.bytes) {
-      this.waitingBytes -= segment.size;
+      this.noteWaiting(-segment.size, 0);
       return;
     }
     await this.spool!.store.delete(segment.name);
-    this.spooledBytes -= segment.size;
+    this.noteWaiting(0, -segment.size);
+  }
+
+  private noteWaiting(memoryBytes: number, spoolBytes: number): void {
+    this.waitingBytes += memoryBytes;
+    this.spooledBytes += spoolBytes;
+    this.observer.waits(this.waitingBytes, this.spooledBytes);
   }
 }
 

@@ -17,6 +17,8 @@ export interface TableObserver {
   stopped(table: TableReference, error: unknown): void;
   /** The table is captured in another lane from now on. */
   moved(table: { id: string; db?: string; name?: string }, lane: number): void;
+  /** The table has another name, or is in another database. */
+  renamed(table: TableReference): void;
   scanned(table: TableReference, documents: number, bytes: number, estimate: number): void;
 }
 

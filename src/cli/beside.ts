@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import type { Facts } from "../health/facts.js";
 import type { StoreUse } from "../storage/store-use.js";
 import type { CronTimes } from "../upkeep/schedule.js";
 import { configIn, keysOf, runChild } from "./child-command.js";
@@ -20,6 +21,8 @@ interface Round {
 }
 
 export interface Beside {
+  /** Is told how rounds and drills end. */
+  facts: Facts;
   /** False while another process does this. */
   isOurs: () => boolean;
   /** Throws if the repository must be left alone now. */
@@ -32,11 +35,12 @@ export interface Beside {
 export async function maintainBeside(
   args: MaintainArguments & { config?: string },
   everyMs: number,
-  { isOurs, check, onRequests }: Beside,
+  { facts, isOurs, check, onRequests }: Beside,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
+  facts.work("maintenance").everyMs = everyMs;
   while (!signal.aborted) {
     await clock.sleep(everyMs, signal).catch(() => undefined);
     if (signal.aborted) return;
@@ -49,11 +53,14 @@ export async function maintainBeside(
       });
       const { lanes, requests, ...one } = done as { lanes?: Round[]; requests: StoreUse } & Round;
       onRequests(requests);
+      facts.succeeded("maintenance");
       const isDamaged = (lanes ?? [one]).some(({ damaged = [] }) => damaged.length > 0);
       if (!isDamaged) log.info(done, "the repository was maintained");
       else log.warn(done, "the repository was maintained, but objects that it needs are missing");
     } catch (error) {
-      if (!signal.aborted) log.warn(fieldsOf(error), "maintenance failed");
+      if (signal.aborted) return;
+      facts.failed("maintenance", error);
+      log.warn(fieldsOf(error), "maintenance failed");
     }
   }
 }
@@ -65,7 +72,7 @@ export async function maintainBeside(
 export async function drillBeside(
   args: DrillsBeside,
   times: CronTimes,
-  { isOurs, onRequests }: Pick<Beside, "isOurs" | "onRequests">,
+  { facts, isOurs, onRequests }: Omit<Beside, "check">,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
@@ -82,9 +89,12 @@ export async function drillBeside(
       const drill = ["drill", "--repo", args.repo, ...expect, ...keysOf(args)];
       const done = (await runChild(drill, { signal, environment })) as { requests?: StoreUse };
       if (done.requests) onRequests(done.requests);
+      facts.succeeded("drill");
       log.info(done, "a drill was made");
     } catch (error) {
-      if (!signal.aborted) log.error(fieldsOf(error), "a drill failed");
+      if (signal.aborted) return;
+      facts.failed("drill", error);
+      log.error(fieldsOf(error), "a drill failed");
     }
   }
 }

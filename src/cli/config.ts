@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { withoutSecrets } from "../configuration/addresses.js";
 import type { Finding } from "../configuration/file.js";
-import { attributeOf, type OptionRow } from "../configuration/option.js";
+import { attributeOf, isSecret, type OptionRow } from "../configuration/option.js";
 import { configurable } from "../configuration/options.js";
 import { readableSecrets } from "../configuration/secret-file.js";
 import {
@@ -106,7 +106,7 @@ export async function showConfigCommand(
 /** The value as it may be seen. */
 function masked({ row, value }: Setting): string | string[] | boolean | null {
   if (value === undefined) return null;
-  if (row.type === "password") return "***";
+  if (isSecret(row)) return "***";
   if (Array.isArray(value)) return value.map(withoutSecrets);
   return typeof value === "string" ? withoutSecrets(value) : value;
 }

@@ -5,7 +5,7 @@
 import type { Command } from "commander";
 import { hasPassword } from "../configuration/addresses.js";
 import { type ConfigurationFile, readConfiguration } from "../configuration/file.js";
-import { attributeOf, mayHoldPassword, type OptionRow } from "../configuration/option.js";
+import { attributeOf, isSecret, mayHoldPassword, type OptionRow } from "../configuration/option.js";
 import { readableSecrets } from "../configuration/secret-file.js";
 import {
   type Environment,
@@ -87,18 +87,20 @@ function refuseNone(rows: OptionRow[], { byAttribute }: Settings): void {
 function visiblePasswords({ byAttribute }: Settings): string[] {
   const visible = [...byAttribute.values()].filter(
     ({ row, value, origin }) =>
-      mayHoldPassword(row) &&
       origin === "command line" &&
-      [value].flat().some((url) => typeof url === "string" && hasPassword(url)),
+      (isSecret(row) ||
+        (mayHoldPassword(row) &&
+          [value].flat().some((url) => typeof url === "string" && hasPassword(url)))),
   );
   return visible.map(({ row }) => {
     const { variable, flag } = row;
     const option = nameOfFlag(flag!);
+    const what = isSecret(row) ? "is a secret" : "holds a password";
     const alone = row.key!.startsWith("drill.")
       ? "THINKBACK_TARGET_PASSWORD, "
       : `--password-file, ${variable}_PASSWORD, `;
     const ways = `${row.type === "address" ? alone : ""}${option}-file or ${variable}`;
-    return `${option} holds a password. Other users of this machine can see it (ps) while the command starts, and the shell may keep it; give it by ${ways}`;
+    return `${option} ${what}. Other users of this machine can see it (ps) while the command starts, and the shell may keep it; give it by ${ways}`;
   });
 }
 

@@ -1,6 +1,7 @@
 /** What a process does again and again: maintenance and drills. */
 import { systemClock } from "../clock.js";
 import type { Repository } from "../format/description.js";
+import type { Facts } from "../health/facts.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { addInto, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
@@ -42,6 +43,7 @@ export function drillAccess({ drillTarget, drillTargetFile }: RunArguments): Acc
 }
 
 interface Beside {
+  facts: Facts;
   /** Throws if the repository must be left alone now. */
   check: () => Promise<void>;
   /** False while another process does this. */
@@ -54,12 +56,12 @@ interface Beside {
 export function goingOnBeside(
   args: RunArguments,
   { everyMs: given, times }: ReturnType<typeof besideOptions>,
-  { store, check, isOurs, use }: Pick<Repository, "store"> & Beside,
+  { store, facts, check, isOurs, use }: Pick<Repository, "store"> & Beside,
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
   const tasks: Promise<void>[] = [];
-  const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
+  const told = { facts, isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
   if (args.fold && !args.once) {
     const everyMs = given ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
     tasks.push(maintainBeside(args, everyMs, told, systemClock, log, signal));

@@ -4,7 +4,7 @@ import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 
 /** Tells the log how a copy fares that is kept up to date. */
-export function loggedReplica(copy: string, log: Log): CopyObserver {
+export function loggedReplica(copy: string, log: Log): Omit<CopyObserver, "keepsUp"> {
   return {
     fails: (error) =>
       log.warn(

@@ -55,6 +55,7 @@ export async function promoteCommand(
     const pin =
       args.repo === undefined ? undefined : await pinnedBefore(args.repo, plan, now, output);
     if (pin) output.line(`pinned ${pin.name} at ${formatInstant(pin.at)}`);
+    await tellEnding({ live, id: plan.promoted.id });
     // Between the renames the live name names no table: a signal does not end the process there.
     stopOnSignals(
       (signal) =>
@@ -63,7 +64,6 @@ export async function promoteCommand(
         ),
       ["SIGINT", "SIGTERM", "SIGHUP"],
     );
-    await tellEnding({ live, id: plan.promoted.id });
     const swapped = await swap(target, plan, asked.asideAt(now), systemClock);
     output.line(`${live} is what was ${swapped.promoted}`);
     output.line(keptText(live, swapped.kept, plan.beside));

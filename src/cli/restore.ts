@@ -1,3 +1,4 @@
+import { untilAborted } from "../abort.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
@@ -103,7 +104,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     const beforeEnd = async () => {
       access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
       const last = lastTable(plan, begun);
-      if (last) await tellEnding(last);
+      if (last) await untilAborted(tellEnding(last), signal);
     };
     const options = { signal, begun, beforeEnd, pace: paceOf(args, signal) };
     const began = performance.now();

@@ -48,4 +48,7 @@ export interface RunArguments
   /** `name=file` each. */
   recoveryTarget: string[];
   logLevel: string;
+  metrics?: string;
+  heartbeatUrl?: string;
+  heartbeatUrlFile?: string;
 }

@@ -34,7 +34,7 @@ export class Capturing {
     readonly repository: Repository,
     private readonly replicas: Replicas,
     private readonly use: StoreUse,
-    facts: Facts,
+    private readonly facts: Facts,
     private readonly log: Log,
   ) {
     this.observers = new LaneObservers(log, facts);
@@ -56,7 +56,7 @@ export class Capturing {
       args.repo,
       copies,
       systemClock,
-      (copy) => loggedReplica(copy, log),
+      (copy) => ({ ...loggedReplica(copy, log), ...facts.copyObserver(copy) }),
       use,
     );
     try {
@@ -66,8 +66,10 @@ export class Capturing {
       // Before anything is made or put there.
       await refuseCutOffAt(storeOf(args, use), args.expectHead);
       const repository = await openTried(args, use, log, () =>
-        replicas.hearing(storeOf(args, use)),
+        replicas.hearing(storeOf(args, use, facts.requestEnded)),
       );
+      facts.spoolBytesMax = settings.spoolBytesMax;
+      facts.tickEveryMs = Math.max(idlePaceMs(repository.store), settings.tickMaxMs);
       replicas.begin();
       log.info(
         { source: source.location, repository: repository.store.location },
@@ -116,8 +118,9 @@ export class Capturing {
 
   /** Opens a new store: what the old one remembers of a directory may be untrue by now. */
   private reopen(): Promise<Repository> {
-    const { settings, repository, replicas, use } = this;
-    return openSame(replicas.hearing(storeOf(settings.args, use)), repository.description);
+    const { settings, repository, replicas, use, facts } = this;
+    const store = storeOf(settings.args, use, facts.requestEnded);
+    return openSame(replicas.hearing(store), repository.description);
   }
 
   private optionsOf(lane: Lane) {

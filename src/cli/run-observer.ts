@@ -9,7 +9,9 @@ import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
-export class RunObserver implements Omit<CaptureObserver, "tickStored"> {
+export class RunObserver
+  implements Omit<CaptureObserver, "begins" | "ends" | "tickStored" | "waits">
+{
   private readonly progress = new ProgressLines();
   private readonly copies = new Map<string, { documents: number; bytes: number }>();
   /** The log was lost, and the capture has not gone on yet. */
@@ -33,6 +35,11 @@ export class RunObserver implements Omit<CaptureObserver, "tickStored"> {
         state === "live" ? "the table is captured completely" : `the table is ${state}`,
       );
     if (state === "live" || state === "stopped") this.progress.remove(name);
+  }
+
+  renamed({ id, db, name }: { id: string; db: string; name: string }): void {
+    this.progress.clear();
+    this.log.info({ table: `${db}.${name}`, id }, "the table has another name now");
   }
 
   moved({ id, db, name }: { id: string; db?: string; name?: string }, lane: number): void {

@@ -1,6 +1,7 @@
 /** What `thinkback run` is told, read and checked before anything begins. */
 import type { Chosen } from "../capture/idle-patterns.js";
 import { tableSelection } from "../capture/selection.js";
+import { parseListen } from "../configuration/listen-address.js";
 import type { RedisAddress } from "../coordination/redis-address.js";
 import { ThinkbackError } from "../errors.js";
 import { durationMs } from "../instant.js";
@@ -16,6 +17,7 @@ import { redisOf } from "./redis-at.js";
 import { type Role, rolesOf } from "./roles.js";
 import type { RunArguments } from "./run-arguments.js";
 import { checkApi } from "./service-api.js";
+import { heartbeatUrl } from "./service-heartbeat.js";
 import { recoveryTargetsOf } from "./service-recoveries.js";
 
 const tickMsMax = 3_600_000;
@@ -66,6 +68,7 @@ export async function readRunSettings(
   recoveryTargetsOf(args);
   refuseIdleApi(args, roles);
   await checkApi(args);
+  refuseBadAddresses(args);
   await refuseWrongExpectations(args.expect);
   if (roles.has("capture")) addressesOf(accessToSource(args), "source");
   else refuseCapturing(args);
@@ -82,6 +85,12 @@ export async function readRunSettings(
     chosen: { include: args.include, exclude: args.exclude },
     selects: tableSelection(args.include, args.exclude),
   };
+}
+
+/** Addresses of parts of the service. */
+function refuseBadAddresses(args: RunArguments): void {
+  if (args.metrics !== undefined) parseListen("--metrics", args.metrics);
+  heartbeatUrl(args);
 }
 
 /** What a process without that role would be told in vain. */

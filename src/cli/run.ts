@@ -5,7 +5,7 @@ import type { Repository } from "../format/description.js";
 import { Facts } from "../health/facts.js";
 import type { Wish } from "../repository/registers/handovers.js";
 import { openRepository, openSame } from "../repository/repository.js";
-import { noUse, type StoreUse } from "../storage/store-use.js";
+import type { StoreUse } from "../storage/store-use.js";
 import { commandsOn } from "./child-command.js";
 import { accessToSource, warningsOf } from "./connect.js";
 import type { Repos } from "./copies-at.js";
@@ -45,8 +45,8 @@ export async function run(
   const { args, roles } = settings;
   const log = openLog(args.logLevel);
   for (const warning of warningsFor(settings)) log.warn(warning);
-  const use = { ...noUse };
   const facts = new Facts(systemClock);
+  const { use } = facts;
   // A one-shot backup shares nothing.
   const redis = settings.redis && !args.once ? await tryRedis(settings.redis, log) : undefined;
   let capturing: Capturing | undefined;
@@ -114,7 +114,7 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
 
 /** Maintenance and drills. Of the processes that capture, the one that captures lane 0 makes them. */
 function goingOnFor(work: Work, signal: AbortSignal): Promise<unknown> {
-  const { settings, repository, capturing, use, log } = work;
+  const { settings, repository, capturing, use, facts, log } = work;
   const { args, roles, beside } = settings;
   if (!roles.has("fold")) return Promise.resolve();
   const mayFold = repository.store.sealing?.readsDocuments ?? true;
@@ -131,7 +131,7 @@ function goingOnFor(work: Work, signal: AbortSignal): Promise<unknown> {
     await openSame(storeOf(args, use), repository.description);
   };
   const isOurs = () => mayFold && (capturing?.isFirst ?? true);
-  return goingOnBeside(args, beside, { ...repository, check, isOurs, use }, log, signal);
+  return goingOnBeside(args, beside, { ...repository, facts, check, isOurs, use }, log, signal);
 }
 
 function tellEnd(output: Output, work: Work, next: Wish | undefined, seconds: number): void {

@@ -4,11 +4,12 @@ import type { PrintedCommands } from "../commands.js";
 import type { Waker } from "../coordination/wake.js";
 import type { Repository } from "../format/description.js";
 import type { Facts } from "../health/facts.js";
+import type { Metrics } from "../health/metrics.js";
 import type { Log } from "./log.js";
 import type { Role } from "./roles.js";
 import type { RunArguments } from "./run-arguments.js";
 
-export interface Served {
+export interface Serving {
   args: RunArguments;
   /** What this process does of all that there is to do. */
   roles: ReadonlySet<Role>;
@@ -23,6 +24,13 @@ export interface Served {
   isFirst: () => boolean;
   /** Aborts when the process is to end. */
   signal: AbortSignal;
+}
+
+export interface Served extends Serving {
+  /** From the first call on, the first process keeps `facts.repository` up to date. */
+  readRepository: () => void;
+  /** The metrics of this process. What cannot be read on demand is measured from the first call on. */
+  metrics: () => Metrics;
 }
 
 /**

@@ -41,6 +41,9 @@ const beside: Record<string, [option: string, other: string][]> = {
     ["--redis", "--once"],
     ["--redis-file", "--once"],
     ["--recoveries", "--once"],
+    ["--metrics", "--once"],
+    ["--heartbeat-url", "--once"],
+    ["--heartbeat-url-file", "--once"],
     ["--grace", "--no-delete"],
   ],
   maintain: [

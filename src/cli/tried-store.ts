@@ -9,7 +9,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { probeAtStart, refuseUnconditional } from "../storage/probe.js";
 import { impatient, patienceDefault } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
-import type { StoreUse } from "../storage/store-use.js";
+import type { RequestListener, StoreUse } from "../storage/store-use.js";
 import type { Log } from "./log.js";
 
 export interface TriedArguments {
@@ -17,12 +17,13 @@ export interface TriedArguments {
   singleWriter?: boolean;
 }
 
-/** Makes a new store at the place of the repository. It counts in `use`. */
+/** Makes a new store at the place of the repository. It counts in `use`, and tells of each request. */
 export function storeOf(
   { repo, singleWriter = false }: TriedArguments,
   use: StoreUse,
+  onRequest?: RequestListener,
 ): ObjectStore {
-  return storeAt(repo, impatient, { use, singleWriter });
+  return storeAt(repo, impatient, { use, onRequest, singleWriter });
 }
 
 /**

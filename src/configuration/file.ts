@@ -10,7 +10,7 @@ import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, 
 import { messageOf, ThinkbackError } from "../errors.js";
 import { similar } from "../similar.js";
 import { hasPassword } from "./addresses.js";
-import { mayHoldPassword, type OptionRow } from "./option.js";
+import { isSecret, mayHoldPassword, type OptionRow } from "./option.js";
 import { configurable } from "./options.js";
 import { wrongIn } from "./values.js";
 
@@ -266,13 +266,13 @@ function warnOfReaders(file: ConfigurationFile, mode: number): void {
   if ((mode & 0o044) === 0) return;
   const secrets = [...file.values].filter(([key, { texts }]) => {
     const row = rows.get(key)!;
-    return row.type === "password" || (mayHoldPassword(row) && texts.some(hasPassword));
+    return isSecret(row) || (mayHoldPassword(row) && texts.some(hasPassword));
   });
   if (secrets.length === 0) return;
   file.findings.push({
     isError: false,
     where: file.path,
-    message: `other users may read the password in ${secrets.map(([key]) => key).join(", ")}`,
-    hint: `chmod 600 ${file.path}, or keep the password in a file of its own (source.password_file)`,
+    message: `other users may read the secret in ${secrets.map(([key]) => key).join(", ")}`,
+    hint: `chmod 600 ${file.path}, or keep the secret in a file of its own (source.password_file)`,
   });
 }

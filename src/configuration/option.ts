@@ -13,6 +13,8 @@ export type OptionType =
   | "url"
   /** A password. */
   | "password"
+  /** A URL of which all is a secret: whoever knows it may use it. */
+  | "secret url"
   | "pattern"
   | "duration"
   | "size"
@@ -32,6 +34,7 @@ export type OneOf =
   | "target"
   | "drill target"
   | "Redis"
+  | "heartbeat"
   | "password of the source"
   | "password of the target";
 
@@ -86,6 +89,11 @@ export function takes(command: string, { commands }: OptionRow): boolean {
 /** True if a value may have a password in it, beside what else it says. */
 export function mayHoldPassword({ type }: OptionRow): boolean {
   return type === "address" || type === "url";
+}
+
+/** True if all of a value is a secret. */
+export function isSecret({ type }: OptionRow): boolean {
+  return type === "password" || type === "secret url";
 }
 
 /** How an operator calls the option, wherever it is given. */

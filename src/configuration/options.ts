@@ -7,6 +7,7 @@ import { capturing } from "./capture-options.js";
 import { connections } from "./connection-options.js";
 import { reporting } from "./evidence-options.js";
 import { exchange } from "./exchange-options.js";
+import { health } from "./health-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
 import { recoveries } from "./recoveries-options.js";
@@ -34,6 +35,7 @@ export const options: readonly OptionRow[] = [
   ...standing,
   ...reporting,
   ...serving,
+  ...health,
   ...eachTime,
 ];
 

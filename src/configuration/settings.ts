@@ -5,7 +5,7 @@
 import { ThinkbackError } from "../errors.js";
 import { similar } from "../similar.js";
 import type { ConfigurationFile, Finding } from "./file.js";
-import { attributeOf, longOf, nameOf, type OptionRow } from "./option.js";
+import { attributeOf, isSecret, longOf, nameOf, type OptionRow } from "./option.js";
 import { options } from "./options.js";
 import { isPlace, valueOf, wrongIn } from "./values.js";
 
@@ -90,9 +90,9 @@ function defaultOf(row: OptionRow): Setting {
 
 /** An empty variable counts as one that is not set: so services set what they were not told. */
 function fromEnvironment(row: OptionRow, environment: Environment, findings: Finding[]): Setting[] {
-  const { variable, type } = row;
+  const { variable } = row;
   const text = variable === undefined ? undefined : environment[variable];
-  const texts = type === "password" ? [text] : wordsOf(row, text ?? "");
+  const texts = isSecret(row) ? [text] : wordsOf(row, text ?? "");
   return checked(
     row,
     texts.filter((one) => one),

@@ -22,6 +22,7 @@ const refusals: Partial<Record<OptionType, [is: string, hint: string]>> = {
   location: ["is empty", "give the path of a directory, or leave it out"],
   url: ["is empty", "give the URL of a server, or leave it out"],
   password: ["is empty", "give it a value, or leave it out"],
+  "secret url": ["is empty", "give the URL, or leave it out"],
   duration: ["is not a duration", "give it as 500ms, 30s, 15m, 2h or 1d"],
   size: ["is not a size", "give it as 512MiB or 2GiB"],
   count: ["is not a whole number above 0", "give a number such as 2"],

@@ -27,6 +27,8 @@ export interface ReplicaObserver {
   fails(error: unknown): void;
   /** The copy has everything. @param copied what it lacked @param ms how long that took */
   isLevel(copied: Amount, ms: number): void;
+  /** The copy has everything that was put. Called after each time that something was. */
+  keepsUp(): void;
   /** What cannot be copied. */
   finds(object: string, what: string): void;
 }
@@ -153,6 +155,7 @@ export class Replica {
     try {
       while (!over.aborted) {
         await this.shipAll(over);
+        if (!this.isBehind && this.queue.length === 0) this.observer.keepsUp();
         if (this.isOver) return;
         await this.offered(over);
       }

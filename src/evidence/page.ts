@@ -37,8 +37,9 @@ export function evidencePage(report: EvidenceReport, signer: string): string {
     section("In short", list(summary(report))),
     section(
       "What can be restored",
-      "<p>A table is exact at an instant if each of its documents can be restored as it was then.</p>",
-      table(["table", "state", "exact", "of the period"], report.tables.map(tableRow)),
+      "<p>A table is exact at an instant if each of its documents can be restored as it was then. What was before the " +
+        "instant from which it is known counts neither way: the table was not there or not captured yet, or its history has expired.</p>",
+      table(["table", "state", "exact", "that is", "known from"], report.tables.map(tableRow)),
     ),
     section(
       "Gaps and damage",
@@ -107,6 +108,9 @@ export function evidencePage(report: EvidenceReport, signer: string): string {
 function summary(report: EvidenceReport): string[] {
   const { tables, gaps, drills, verifications, unreadable } = report;
   const whole = tables.filter(({ exactMs, ofMs }) => exactMs === ofMs && ofMs > 0).length;
+  const late = tables.filter(
+    ({ spans: [first] }) => (first?.from ?? Infinity) > report.from,
+  ).length;
   const open = gaps.filter(({ acknowledged }) => !acknowledged).length;
   const proven = drills.filter(({ ok }) => ok).length;
   const unexpected = drills.filter(({ checks = [] }) =>
@@ -114,7 +118,10 @@ function summary(report: EvidenceReport): string[] {
   );
   const sound = verifications.filter((one) => one.sound).length;
   return [
-    `${formatCount(whole)} of ${counted(tables.length, "table")} can be restored exactly to every instant of the period.`,
+    `${formatCount(whole)} of ${counted(tables.length, "table")} can be restored exactly to every instant of the period, from when on each is known.`,
+    ...(late > 0
+      ? [`${counted(late, "table is", "tables are")} NOT KNOWN FROM THE BEGINNING of the period.`]
+      : []),
     gaps.length === 0
       ? "There is no gap and no damage."
       : `${counted(gaps.length, "gap or damaged interval", "gaps and damaged intervals")}, ${formatCount(open)} of them not acknowledged.`,
@@ -135,11 +142,13 @@ function summary(report: EvidenceReport): string[] {
   ];
 }
 
-function tableRow({ name, state, exactMs, ofMs }: TableEvidence): string[] {
-  if (ofMs === 0) return [name, state, "nothing", "-"];
+function tableRow({ name, state, exactMs, ofMs, spans }: TableEvidence): string[] {
+  const [first] = spans;
+  if (!first) return [name, state, "nothing", "-", "-"];
   const share =
     exactMs === ofMs ? "all" : `${(Math.floor((10_000 * exactMs) / ofMs) / 100).toFixed(2)} %`;
-  return [name, state, share, `${formatDuration(exactMs)} of ${formatDuration(ofMs)}`];
+  const length = `${formatDuration(exactMs)} of ${formatDuration(ofMs)}`;
+  return [name, state, share, length, time(first.from)];
 }
 
 function drillRow(drill: Drill): string[] {

@@ -3,12 +3,18 @@
  * alarms read it. It is of this process alone: what others do stands in the repository.
  */
 import type { CaptureObserver } from "../capture/capture-options.js";
+import { accessStream, catalogStream } from "../capture/frontier.js";
 import type { TableState } from "../capture/table-state.js";
 import type { Clock } from "../clock.js";
+import type { ReplicaObserver } from "../copies/replica.js";
 import { messageOf } from "../errors.js";
-import type { Totals } from "../format/segment.js";
+import { isSystemStream, type Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { ClosedTick } from "../repository/log/log-writer.js";
+import { idleSegmentMs } from "../repository/registers/idle-pace.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import { noUse, type RequestListener, type Requests, type StoreUse } from "../storage/store-use.js";
+import type { RepositoryState } from "./repository-state.js";
 
 /** A table that this process captures. */
 export interface TableFacts {
@@ -21,8 +27,13 @@ export interface TableFacts {
   since: Instant;
   /** Why it is lost or stopped; undefined while it is neither. */
   reason: string | undefined;
-  /** The instant up to which its stored capture is proven; undefined before the first proof. */
+  /** The instant up to which its feed is proven, by a tick that is durable; undefined before the first such proof. */
   frontier: Instant | undefined;
+  /**
+   * The newest instant to which it can be restored exactly; undefined while it has no base, or this is not known yet. A
+   * tick's end later than the store may say it, since a record that the table is live comes with the next tick.
+   */
+  restorableTo: Instant | undefined;
   /** What was stored of it since this process began. */
   totals: Totals;
 }
@@ -30,32 +41,50 @@ export interface TableFacts {
 /** A lane that this process captures. */
 export interface LaneFacts {
   lane: number;
+  /** Since when this process captures it, or stands by. */
+  since: Instant;
   /** Another process captures it, and this one waits. */
   isStandingBy: boolean;
   /** What it had stored is gone from the repository, and it has not gone on yet. */
   isLost: boolean;
+  /** Since when its capture could not begin, and why; undefined while it runs, or has not failed to. */
+  beginsLater: { since: Instant; reason: string } | undefined;
   /** Since when the store has not taken its ticks, and why; undefined while it does. */
   storeFails: { since: Instant; reason: string } | undefined;
+  /** What waits for the store. */
+  waiting: { memoryBytes: number; spoolBytes: number };
   /** Since when nothing is read from the source, because memory and spool are full. */
   readingStopped: Instant | undefined;
   /** Since when the source does not say how much is written, and why: nothing can be proven. */
   surveyFails: { since: Instant; reason: string } | undefined;
   /** Since when the catalog cannot be read, and why. */
   catalogUnreadable: { since: Instant; reason: string } | undefined;
-  /** Names of servers that are not reached. */
+  /** Names of servers that are not reached: the catalog is not proven meanwhile. */
   missingServers: readonly string[];
+  /** Up to where the catalog is proven, and users and grants, as far as the lane has them. */
+  catalogFrontier: Instant | undefined;
+  accessFrontier: Instant | undefined;
   /** The end of the last tick that is durable, and when it was. */
   lastTick: { to: Instant; storedAt: Instant } | undefined;
-  ticks: number;
-  /** Of its segments. */
-  bytes: number;
+}
+
+/** A way on which alarms are delivered. */
+export interface ChannelFacts {
+  deliveries: number;
+  /** Of the deliveries. */
+  failures: number;
+  succeededAt: Instant | undefined;
 }
 
 /** Work that is done again and again: maintenance, drills, alarms. */
 export interface WorkFacts {
+  /** How often it is done, in ms; undefined if it has no period. */
+  everyMs: number | undefined;
   /** When it last succeeded, and failed. */
   succeededAt: Instant | undefined;
   failedAt: Instant | undefined;
+  /** When it failed first after it had succeeded; undefined while it succeeds. */
+  failingSince: Instant | undefined;
   /** Why it failed last. */
   reason: string | undefined;
   successes: number;
@@ -73,15 +102,37 @@ export interface CoordinatorFacts {
 
 export type TickListener = (lane: number, tick: ClosedTick) => void;
 
+const none: Totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
+/** What is known of a table that is new. */
+const unknown = { frontier: undefined, restorableTo: undefined, totals: none };
+
 export class Facts {
   readonly startedAt: Instant;
+  /** At least so often a tick is stored in each lane, in ms, also if nothing changes. */
+  tickEveryMs = idleSegmentMs;
   /** By table id. Dropped tables are not in it. */
   readonly tables = new Map<string, TableFacts>();
   readonly lanes = new Map<number, LaneFacts>();
   /** Undefined before the process has begun to look for others. */
   coordinator: CoordinatorFacts | undefined;
-  private readonly works = new Map<string, WorkFacts>();
+  /** What was stored since this process began: also of lanes and tables that it captures no more. */
+  readonly stored = { ...none, ticks: 0, segmentBytes: 0 };
+  /** How often a table ceased to be watched since this process began. */
+  gaps = 0;
+  /** What this process has sent to stores, and how many requests of each kind a store has failed. */
+  readonly use: StoreUse = { ...noUse };
+  readonly failedRequests: Requests = { puts: 0, gets: 0, heads: 0, lists: 0, deletes: 0 };
+  /** How many bytes the spool may hold; undefined without a spool. */
+  spoolBytesMax: number | undefined;
+  /** By location: when everything that was put was in the copy; undefined if it was not since this process began. */
+  readonly copies = new Map<string, Instant | undefined>();
+  /** By name. */
+  readonly works = new Map<string, WorkFacts>();
+  readonly channels = new Map<string, ChannelFacts>();
+  /** What the repository said of itself when this process read it last; undefined while it does not read it. */
+  repository: RepositoryState | undefined;
   private readonly listeners = new Set<TickListener>();
+  private readonly requestListeners = new Set<RequestListener>();
   /** By lane: the epoch and the totals of its last tick, from which the next one's changes are counted. */
   private readonly counted = new Map<number, { epoch: number; totals: Record<string, Totals> }>();
 
@@ -95,13 +146,48 @@ export class Facts {
     return () => void this.listeners.delete(listener);
   }
 
+  /** Calls the listener for each request to the repository's store that is answered. It MUST NOT throw. */
+  onRequest(listener: RequestListener): void {
+    this.requestListeners.add(listener);
+  }
+
+  readonly requestEnded: RequestListener = (kind, ms, failed) => {
+    if (failed) this.failedRequests[kind] += 1;
+    for (const listener of this.requestListeners) listener(kind, ms, failed);
+  };
+
+  /** Alarms are delivered on this channel too. */
+  alarmChannel(channel: string): ChannelFacts {
+    const known = this.channels.get(channel);
+    if (known) return known;
+    const made: ChannelFacts = { deliveries: 0, failures: 0, succeededAt: undefined };
+    this.channels.set(channel, made);
+    return made;
+  }
+
+  /** It was tried to deliver alarms on a channel. */
+  alarmDelivered(channel: string, ok: boolean): void {
+    const of = this.alarmChannel(channel);
+    of.deliveries += 1;
+    if (ok) of.succeededAt = this.clock.now();
+    else of.failures += 1;
+  }
+
+  /** Notes how a copy fares that is kept up to date. */
+  copyObserver(location: string): Pick<ReplicaObserver, "keepsUp"> {
+    this.copies.set(location, undefined);
+    return { keepsUp: () => void this.copies.set(location, this.clock.now()) };
+  }
+
   /** The work of this name, which is made when it is asked for first. */
   work(name: string): WorkFacts {
     const known = this.works.get(name);
     if (known) return known;
     const made: WorkFacts = {
+      everyMs: undefined,
       succeededAt: undefined,
       failedAt: undefined,
+      failingSince: undefined,
       reason: undefined,
       successes: 0,
       failures: 0,
@@ -113,57 +199,104 @@ export class Facts {
   succeeded(name: string): void {
     const work = this.work(name);
     work.succeededAt = this.clock.now();
+    work.failingSince = undefined;
     work.successes += 1;
   }
 
   failed(name: string, error: unknown): void {
     const work = this.work(name);
     work.failedAt = this.clock.now();
+    work.failingSince ??= work.failedAt;
     work.reason = messageOf(error);
     work.failures += 1;
   }
 
-  /** Notes what happens to the capture of a lane. */
+  /** Notes what happens to the capture of a lane, from when it begins until it ends. */
   observer(lane: number): Partial<CaptureObserver> {
-    const of = this.laneOf(lane);
-    const since = () => this.clock.now();
+    const note = (what: (of: LaneFacts) => void) => {
+      const of = this.lanes.get(lane);
+      if (of) what(of);
+    };
     return {
+      begins: () => this.begin(lane),
+      ends: () => this.forget(lane),
       state: (table, state, detail: { reason?: string } = {}) => {
-        of.isStandingBy = false;
-        const { id, db, name } = table;
-        if (state === "dropped") {
-          this.tables.delete(id);
-          return;
-        }
-        const known = this.tables.get(id);
-        const kept = known ?? { frontier: undefined, totals: none, reason: undefined };
-        const reason = detail.reason ?? (state === "live" ? undefined : kept.reason);
-        const at = known?.state === state ? known.since : since();
-        const { frontier, totals } = kept;
-        const made = { id, name: `${db}.${name}`, lane, state, since: at, reason };
-        this.tables.set(id, { ...made, frontier, totals });
+        note((of) => {
+          if (of.isStandingBy) of.since = this.clock.now();
+          of.isStandingBy = false;
+          of.beginsLater = undefined;
+        });
+        this.noteState(lane, table, state, detail.reason);
+      },
+      renamed: ({ id, db, name }) => {
+        const table = this.tables.get(id);
+        if (table) table.name = `${db}.${name}`;
       },
       moved: ({ id }) => void this.tables.delete(id),
       lost: ({ id }, reason) => this.noteReason(id, reason),
       stopped: ({ id }, error) => this.noteReason(id, messageOf(error)),
-      standsBy: () => void (of.isStandingBy = true),
-      hasHandedOver: () => this.forget(lane),
-      storeFails: ({ message: reason }) => {
-        of.storeFails = { since: of.storeFails?.since ?? since(), reason };
+      standsBy: () => {
+        this.begin(lane);
+        note((of) => void (of.isStandingBy = true));
       },
-      storeIsBack: () => void (of.storeFails = undefined),
-      readingStops: (stops) => void (of.readingStopped = stops ? since() : undefined),
-      surveyFails: (reason) => {
-        of.surveyFails = reason === undefined ? undefined : { since: since(), reason };
-      },
-      catalogUnreadable: (reason) => {
-        of.catalogUnreadable = reason === undefined ? undefined : { since: since(), reason };
-      },
-      serversMissing: (names) => void (of.missingServers = [...names]),
-      logLost: () => void (of.isLost = true),
-      beginsAgain: () => void (of.isLost = false),
-      tickStored: (tick) => this.noteTick(of, tick),
+      storeFails: ({ message }) =>
+        note((of) => void (of.storeFails = this.goingOn(of.storeFails, message))),
+      storeIsBack: () => note((of) => void (of.storeFails = undefined)),
+      waits: (memoryBytes, spoolBytes) =>
+        note((of) => void (of.waiting = { memoryBytes, spoolBytes })),
+      readingStops: (stops) =>
+        note((of) => void (of.readingStopped = stops ? this.clock.now() : undefined)),
+      surveyFails: (reason) =>
+        note((of) => void (of.surveyFails = this.goingOn(of.surveyFails, reason))),
+      catalogUnreadable: (reason) =>
+        note((of) => void (of.catalogUnreadable = this.goingOn(of.catalogUnreadable, reason))),
+      serversMissing: (names) => note((of) => void (of.missingServers = [...names])),
+      logLost: () => note((of) => void (of.isLost = true)),
+      beginsLater: ({ message }) =>
+        note((of) => void (of.beginsLater = this.goingOn(of.beginsLater, message))),
+      beginsAgain: () =>
+        note((of) => {
+          of.isLost = false;
+          of.beginsLater = undefined;
+        }),
+      tickStored: (tick, proofs) => note((of) => this.noteTick(of, tick, proofs)),
     };
+  }
+
+  /** The trouble with its newest reason, since when it began; undefined without a reason: it has passed. */
+  private goingOn(
+    trouble: { since: Instant } | undefined,
+    reason: string | undefined,
+  ): { since: Instant; reason: string } | undefined {
+    return reason === undefined ? undefined : { since: trouble?.since ?? this.clock.now(), reason };
+  }
+
+  private noteState(
+    lane: number,
+    { id, db, name }: TableReference,
+    state: TableState,
+    why: string | undefined,
+  ): void {
+    if (state === "dropped") {
+      this.tables.delete(id);
+      return;
+    }
+    const known = this.tables.get(id);
+    const { frontier, restorableTo, totals } = known ?? unknown;
+    if (state === "gap" && known?.state !== state) this.gaps += 1;
+    const since = known?.state === state ? known.since : this.clock.now();
+    const reason = why ?? (state === "live" ? undefined : known?.reason);
+    this.tables.set(id, {
+      id,
+      name: `${db}.${name}`,
+      lane,
+      state,
+      since,
+      reason,
+      frontier,
+      restorableTo,
+      totals,
+    });
   }
 
   /** This process captures the lane no more. */
@@ -180,15 +313,20 @@ export class Facts {
     if (table) table.reason = reason;
   }
 
-  private noteTick(of: LaneFacts, tick: ClosedTick): void {
+  private noteTick(of: LaneFacts, tick: ClosedTick, proofs: ReadonlyMap<string, Instant>): void {
     const { footer, bytes } = tick;
     of.storeFails = undefined;
+    of.beginsLater = undefined;
+    of.catalogFrontier = proofs.get(catalogStream);
+    of.accessFrontier = proofs.get(accessStream);
     of.lastTick = { to: footer.to, storedAt: this.clock.now() };
-    of.ticks += 1;
-    of.bytes += bytes;
+    this.stored.ticks += 1;
+    this.stored.segmentBytes += bytes;
     for (const table of this.tables.values()) {
-      if (table.lane === of.lane && isWatched(table.state))
-        table.frontier = footer.lagging[table.id] ?? footer.frontier;
+      const proof = proofs.get(table.id);
+      if (table.lane !== of.lane || proof === undefined) continue;
+      table.frontier = proof;
+      if (table.state === "live") table.restorableTo = proof;
     }
     this.count(of.lane, tick);
     for (const listener of this.listeners) listener(of.lane, tick);
@@ -199,35 +337,37 @@ export class Facts {
     const known = this.counted.get(lane);
     const before = known?.epoch === footer.epoch ? known.totals : {};
     for (const [id, now] of Object.entries(footer.totals)) {
+      if (isSystemStream(id)) continue;
+      const added = minus(now, before[id] ?? none);
+      Object.assign(this.stored, plus(this.stored, added));
       const table = this.tables.get(id);
-      if (table) table.totals = plus(table.totals, minus(now, before[id] ?? none));
+      if (table) table.totals = plus(table.totals, added);
     }
     const totals = { ...before, ...footer.totals };
     this.counted.set(lane, { epoch: footer.epoch, totals });
   }
 
-  private laneOf(lane: number): LaneFacts {
-    const known = this.lanes.get(lane);
-    if (known) return known;
-    const made: LaneFacts = {
+  /** This process captures the lane, or stands by, from now on. */
+  private begin(lane: number): void {
+    this.forget(lane);
+    this.lanes.set(lane, {
       lane,
+      since: this.clock.now(),
       isStandingBy: false,
       isLost: false,
+      beginsLater: undefined,
       storeFails: undefined,
+      waiting: { memoryBytes: 0, spoolBytes: 0 },
       readingStopped: undefined,
       surveyFails: undefined,
       catalogUnreadable: undefined,
       missingServers: [],
+      catalogFrontier: undefined,
+      accessFrontier: undefined,
       lastTick: undefined,
-      ticks: 0,
-      bytes: 0,
-    };
-    this.lanes.set(lane, made);
-    return made;
+    });
   }
 }
-
-const none: Totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
 
 const plus = (a: Totals, b: Totals): Totals => ({
   changes: a.changes + b.changes,
@@ -242,7 +382,3 @@ const minus = (a: Totals, b: Totals): Totals => ({
   deletes: a.deletes - b.deletes,
   bytes: a.bytes - b.bytes,
 });
-
-function isWatched(state: TableState): boolean {
-  return state === "live" || state === "copying" || state === "resyncing";
-}

@@ -285,6 +285,7 @@ function choosesNothing({ pattern, excluded }: IdleChoice, { location }: Source)
 
 function told(copy: string, onEvent: (event: CaptureEvent) => void): CopyObserver {
   return {
+    keepsUp: () => undefined,
     fails: (error) => onEvent({ kind: "copyFails", copy, reason: messageOf(error) }),
     isLevel: ({ objects, bytes }) => onEvent({ kind: "copyIsLevel", copy, objects, bytes }),
     finds: (object, what) => onEvent({ kind: "copyLacks", copy, object, what }),
@@ -300,7 +301,11 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   };
   return {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
+    begins: () => undefined,
+    ends: () => undefined,
     tickStored: () => undefined,
+    waits: () => undefined,
+    renamed: () => undefined,
     moved: ({ id }, lane) => onEvent({ kind: "moved", id, lane }),
     goesOnAfter: ({ host, process }) => onEvent({ kind: "goesOnAfter", host, process }),
     hasHandedOver: ({ host, process }) => onEvent({ kind: "hasHandedOver", host, process }),

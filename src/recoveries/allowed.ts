@@ -73,6 +73,10 @@ const allowed: Record<RecoveryCommand, Allowed> = {
   },
 };
 
+/** The options that may be asked for with a command. */
+export const optionsOf = (command: RecoveryCommand): string[] =>
+  Object.keys(allowed[command].options);
+
 /** A request in the form that is stored: each option is one word, with its value: `--at=10:04`. */
 export interface CheckedRequest {
   command: RecoveryCommand;

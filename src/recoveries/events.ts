@@ -142,11 +142,16 @@ export async function readEventIfThere(
   return event && ofRecovery(id, event);
 }
 
-function ofRecovery(id: string, event: RecoveryEvent): RecoveryEvent {
+/** The event as it was put: later events are made of it. */
+function ofRecovery(id: string, read: RecoveryEvent): RecoveryEvent {
+  const { thinkback: _, version: __, checksum: ___, ...event } = read as RecoveryEvent & Framing;
   if (event.id === id) return event;
   const name = numberedName(recoveryPrefix(id), event.number);
   throw damaged(name, "its name and its content differ");
 }
+
+/** What every stored object has besides. */
+type Framing = Partial<Record<"thinkback" | "version" | "checksum", unknown>>;
 
 /** The greatest number of each recovery's events, by id; only of those whose names begin with `prefix`. */
 export async function greatestNumbers(

@@ -21,7 +21,7 @@ import { S3PastStore } from "./s3/past-store.js";
 import { isAws } from "./s3/providers.js";
 import { S3Store } from "./s3/s3-store.js";
 import { SingleWriterStore } from "./single-writer-store.js";
-import type { StoreUse } from "./store-use.js";
+import type { RequestListener, StoreUse } from "./store-use.js";
 
 interface Kind {
   /** Makes the store at a location. It asks nothing of the place, and loads no package. */
@@ -108,6 +108,8 @@ export interface StoreLayers {
   option?: string;
   /** Where everything that is sent is counted. */
   use?: StoreUse;
+  /** With `use`: is told of each request that is answered. */
+  onRequest?: RequestListener | undefined;
   /** Take it that this process alone writes there: the store need not know conditional writes. */
   singleWriter?: boolean;
 }
@@ -116,10 +118,12 @@ export interface StoreLayers {
 export function storeAt(
   location: string,
   patience: Patience = patienceDefault,
-  { use, singleWriter, option = "--repo" }: StoreLayers = {},
+  { use, onRequest, singleWriter, option = "--repo" }: StoreLayers = {},
 ): ObjectStore {
   const found = find(option, location, kinds).store;
-  const counted = use ? new CountingStore(found, use) : found;
+  const counted = use
+    ? new CountingStore(found, use, onRequest && { clock: systemClock, onRequest })
+    : found;
   const written = singleWriter ? new SingleWriterStore(counted) : counted;
   return new RetryingStore(written, systemClock, Math.random, patience);
 }

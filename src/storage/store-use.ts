@@ -11,6 +11,12 @@ export interface Requests {
   deletes: number;
 }
 
+/**
+ * Is told of each request when it is answered: how long that took, and whether the store failed. That an object is
+ * missing, or is there already, is an answer like any other.
+ */
+export type RequestListener = (kind: keyof Requests, ms: number, failed: boolean) => void;
+
 /** Requests, and the bytes of objects that they carried. */
 export interface StoreUse extends Requests {
   bytesUp: number;

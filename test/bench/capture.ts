@@ -28,7 +28,11 @@ export function dialerTo({ host, port }: Place): Dial {
 const ignore = () => undefined;
 const silent: CaptureObserver = {
   state: ignore,
+  begins: () => undefined,
+  ends: () => undefined,
   tickStored: () => undefined,
+  waits: () => undefined,
+  renamed: () => undefined,
   scanned: ignore,
   moved: ignore,
   goesOnAfter: ignore,

@@ -106,7 +106,11 @@ async function capture(
       state: (_, state) => {
         if (state === "live") live();
       },
+      begins: () => undefined,
+      ends: () => undefined,
       tickStored: () => undefined,
+      waits: () => undefined,
+      renamed: () => undefined,
       scanned: ignore,
       moved: ignore,
       goesOnAfter: ignore,

@@ -245,7 +245,11 @@ test("a segment that is altered while it waits on the spool ends the capture, an
     },
   };
   const log = { check: async () => undefined, note: () => undefined };
-  const observer = { storeFails: () => undefined, storeIsBack: () => undefined };
+  const observer = {
+    storeFails: () => undefined,
+    storeIsBack: () => undefined,
+    waits: () => undefined,
+  };
   const kept = { store: waiting, bytesMax: 1e9 };
   const shipper = new RetryingShipper(store, log, clock, () => 0.5, kept, observer);
   await expect(shipper.ship(names[0]!, bytes)).rejects.toThrow(/was altered on the spool/);

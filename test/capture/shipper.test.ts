@@ -20,7 +20,7 @@ test("a spool that does not let go of what was delivered meanwhile is what the c
     put: (name, bytes) => clock.sleep(5000).then(() => directory.put(name, bytes)),
     delete: () => Promise.reject(new StoreUnavailable("EIO: i/o error")),
   });
-  const observer = { storeFails: ignore, storeIsBack: ignore };
+  const observer = { storeFails: ignore, storeIsBack: ignore, waits: ignore };
   const kept = { store: spool, bytesMax: 1000 };
   const log = { check: () => Promise.resolve(), note: ignore };
   const shipper = new RetryingShipper(store, log, clock, () => 0.5, kept, observer);

@@ -224,6 +224,17 @@ test("a password on the command line is warned of, and what to do instead", asyn
   expect(inside.stderr).not.toContain("holds a password");
 });
 
+test("a URL of which all is a secret is not repeated, and not shown", async () => {
+  const given = ["run", "--repo", join(directory, "none"), "--source", nowhere, "--heartbeat-url"];
+  const wrong = await run([...given, "ftp://127.0.0.1/S3cret"]);
+  expect(wrong.stderr).toContain("--heartbeat-url holds no address of the web");
+  expect(wrong.status).toBe(2);
+  const environment = { THINKBACK_HEARTBEAT_URL: "https://127.0.0.1:1/ping/S3cret" };
+  const shown = await run(["config", "show"], environment);
+  expect(shown.stdout).toMatch(/health\.heartbeat_url +\*\*\* +THINKBACK_HEARTBEAT_URL/);
+  for (const { stdout, stderr } of [wrong, shown]) expect(stdout + stderr).not.toContain("S3cret");
+});
+
 test.each([
   ["--sorce=rethinkdb://ann:S3cret/a b@db"],
   ["rethinkdb://ann:S3cret@db"],

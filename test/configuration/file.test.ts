@@ -26,6 +26,7 @@ const good: Record<string, string> = {
   address: "rethinkdb://ann@db1",
   url: "redis://db1",
   password: "secret",
+  "secret url": "https://monitor.example/ping",
   pattern: "'shop.*'",
   duration: "90s",
   size: "2GiB",
@@ -170,7 +171,7 @@ test("a file with a password that others may read is warned of", () => {
   const warnings = (text: string, mode: number) =>
     parseConfiguration("f", text, mode).findings.map(({ isError, message }) => [isError, message]);
   const password = "source: { password: x }";
-  const message = "other users may read the password in source.password";
+  const message = "other users may read the secret in source.password";
   expect(warnings(password, 0o644)).toEqual([[false, message]]);
   expect(warnings("target: { url: 'rethinkdb://a:x@b' }", 0o640)).toEqual([
     [false, expect.stringContaining("target.url")],

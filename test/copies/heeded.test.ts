@@ -102,6 +102,7 @@ test("the copies of a capture hear what it reads through its store", async () =>
   const observer = {
     fails: (error: unknown) => void failures.push(error),
     isLevel: () => void (level += 1),
+    keepsUp: () => undefined,
     finds: () => undefined,
     gives: () => undefined,
     keeps: () => undefined,

@@ -73,6 +73,7 @@ export function begin(primary: ObjectStore, target: ObjectStore) {
   const replica = new Replica(primary, target, clock, {
     fails: (error) => void told.failures.push(error),
     isLevel: () => void (told.level += 1),
+    keepsUp: () => undefined,
     finds: (object, what) => void told.failures.push(`${object}: ${what}`),
   });
   const ending = new AbortController();

@@ -172,6 +172,10 @@ describe("docker-compose.yml", () => {
       await run("sh", [join(project, "docs/deploy/make-secrets.sh"), made]);
       expect(files.map((file) => readFileSync(join(made, file), "utf8"))).toEqual(before);
       expect(new Set(before).size).toBe(files.length);
+      // What `run` refuses or warns of.
+      const redis = readFileSync(join(made, "redis_conf"), "utf8");
+      expect(redis).toMatch(/^maxmemory-policy noeviction$/m);
+      expect(redis).toMatch(/^appendonly yes$/m);
       expect(JSON.parse(readFileSync(join(made, "s3_identities"), "utf8"))).toMatchObject({
         identities: [
           { credentials: [{ accessKey: expect.stringMatching(/^[0-9a-f]{48}$/) as string }] },

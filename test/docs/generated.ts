@@ -1,8 +1,11 @@
 /** Parts of the documents that are made of the code. They stand between two comments, which name them. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemClock } from "../../src/clock.js";
 import { isNegated, nameOf, type OptionRow } from "../../src/configuration/option.js";
 import { configurable, options } from "../../src/configuration/options.js";
+import { Facts } from "../../src/health/facts.js";
+import { Metrics } from "../../src/health/metrics.js";
 import { policies } from "./policies.js";
 
 const docs = join(import.meta.dirname, "../../docs");
@@ -12,10 +15,11 @@ const parts: Record<string, (page: string) => string> = {
   options: optionsTable,
   "options of one command": oneTimeTable,
   policies,
+  metrics: metricsTable,
 };
 
 /** The pages that have such parts. */
-export const pages = ["configuration.md", "permissions.md"];
+export const pages = ["configuration.md", "monitoring.md", "permissions.md"];
 
 export function readPage(page: string): Promise<string> {
   return readFile(join(docs, page), "utf8");
@@ -76,6 +80,14 @@ function optionsTable(): string {
     ["key", "option", "variable", "type", "default", "commands", "meaning"],
     rows,
   );
+}
+
+/** The metrics of a process, in the order in which it tells them. */
+function metricsTable(): string {
+  const facts = new Facts(systemClock);
+  const { families } = new Metrics({ facts, clock: systemClock, version: "", isFirst: () => true });
+  const rows = families.map(({ name, type, help }) => [code(name), type, help]);
+  return markdownTable(["metric", "type", "what it tells"], rows);
 }
 
 function oneTimeTable(): string {

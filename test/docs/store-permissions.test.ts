@@ -31,8 +31,11 @@ const commandsOf: Record<string, string[]> = {
     "verify",
     "pin list",
     "lanes list",
+    "recoveries list",
+    "recoveries show",
   ],
-  notes: ["pin add", "pin remove", "acknowledge", "mark", "lanes set"],
+  request: ["recoveries request", "recoveries approve", "recoveries cancel"],
+  notes: ["pin add", "pin remove", "acknowledge", "mark", "lanes set", "recoveries approval"],
 };
 
 /** What happens too seldom to be brought about here, and why. */
@@ -43,6 +46,7 @@ const seldom = new Set([
   "capture delete handovers/", // a process that is asked to end, and does not answer
   "restore create rates/", // a drill of more than 16 MiB
   "maintenance delete operations/", // an operation whose time is over
+  "maintenance delete recoveries/", // a recovery whose time is over
   "recovery create leases/", // a table that has been in a gap for 23 hours
   "recovery delete leases/", // six of these
   "recovery delete operations/", // an undo with conflicts
@@ -175,8 +179,13 @@ test.skipIf(whyNotLong !== undefined)(
         await done(repo, "restore", ...target, "--db", "shop", "--rename", "shop=copy");
         await done(repo, "drill", ...target, "--latest");
         await done(repo, "export", "--out", join(directory, "dump.tar.gz"));
-        const looking = ["status", "catalog", "plan", "verify", "pin list", "lanes list"];
-        const noting = ["pin add release", "pin remove release", "mark release"];
+        const looking = ["status", "catalog", "plan", "verify", "pin list", "lanes list"].concat(
+          "recoveries list",
+        );
+        const noting = ["pin add release", "pin remove release", "mark release"].concat(
+          "recoveries approval all",
+          "recoveries request drill",
+        );
         await allDone(repo, ...looking, "show shop.a 1", ...noting);
         const { stdout } = await start(["status", "--repo", repo, "--json"]).finished;
         const { restorableUntil } = JSON.parse(stdout) as { restorableUntil: string };

@@ -160,6 +160,11 @@ describe("the page", () => {
     expect(page).toContain(`of ${report.tables.length} tables can be restored exactly`);
     expect(page).toMatch(/1 of 1 drill restored what the repository holds/);
     expect(page).toMatch(/1 of 1 check of the stored objects found them sound/);
+    const early = { ...report, from: report.from - hourMs };
+    const known = report.tables.length;
+    expect(evidencePage(early, "key 00")).toContain(
+      `${known} tables are NOT KNOWN FROM THE BEGINNING of the period.`,
+    );
     const quiet = { ...report, drills: [], verifications: [] };
     expect(evidencePage(quiet, "key 00")).toMatch(/NO DRILL was made[\s\S]*NOT CHECKED/);
     const bad = { ...report, drills: [{ ...report.drills[0]!, ok: false }] };

@@ -161,7 +161,7 @@ test("a writer goes on when another process delivered what was on its spool", as
     put: (name, bytes) => reach().then(() => world.store.put(name, bytes)),
   });
   const ignore = () => undefined;
-  const observer = { storeFails: ignore, storeIsBack: ignore };
+  const observer = { storeFails: ignore, storeIsBack: ignore, waits: ignore };
   const kept = { store: spool, bytesMax: 1000 };
   const log = { check: async () => undefined, note: ignore };
   const shipper = new RetryingShipper(store, log, clock, () => 0.5, kept, observer);

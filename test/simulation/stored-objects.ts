@@ -3,7 +3,12 @@ import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
 import type { Kind } from "../../src/format/data-kinds.js";
 import { DataObject } from "../../src/format/data-object.js";
 import { lineSpans, parseKeyLine, parseLine } from "../../src/format/lines.js";
-import { bundlePrefix, operationsPrefix, parseManifestName } from "../../src/format/names.js";
+import {
+  bundlePrefix,
+  operationsPrefix,
+  parseManifestName,
+  recoveriesPrefix,
+} from "../../src/format/names.js";
 import type { ObjectReference } from "../../src/format/segment.js";
 import type { Span } from "../../src/json-bytes.js";
 import { readManifest } from "../../src/repository/bases/base.js";
@@ -52,6 +57,7 @@ function kindOf(name: string): Kind {
     return /\/(catalog|coverage)-\d+\.zst$/.test(name) ? "foldedRecords" : "foldedPart";
   }
   if (name.startsWith(operationsPrefix)) return "operation";
+  if (name.startsWith(recoveriesPrefix)) return "plan";
   return name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
 }
 

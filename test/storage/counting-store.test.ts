@@ -43,6 +43,37 @@ test("counts requests of each kind, and the bytes of objects", async () => {
   expect(useSince(use, { ...noUse, puts: 1001 })).toMatchObject({ puts: 1, lists: 4 });
 });
 
+test("tells how long each answer took, and whether the store failed", async () => {
+  const clock = { ...systemClock, ms: 0, monotonicMs: () => clock.ms };
+  const told: [kind: string, ms: number, failed: boolean][] = [];
+  const memory = new MemoryStore();
+  let isAway = false;
+  const slow = overriding(memory, {
+    put: async (name, bytes) => {
+      clock.ms += 30;
+      if (isAway) throw new StoreUnavailable("away");
+      await memory.put(name, bytes);
+    },
+  });
+  const onRequest = (...one: [kind: string, ms: number, failed: boolean]) => void told.push(one);
+  const store = new CountingStore(slow, { ...noUse }, { clock, onRequest });
+  await store.put("a/1", Buffer.from("x"));
+  await expect(store.put("a/1", Buffer.from("y"))).rejects.toThrow();
+  await expect(store.get("a/2")).rejects.toThrow();
+  isAway = true;
+  await expect(store.put("a/2", Buffer.from("y"))).rejects.toThrow("away");
+  expect(await namesOf(store, "a/")).toEqual(["a/1"]);
+  expect(await namesOf(store, "b/")).toEqual([]);
+  expect(told).toEqual([
+    ["puts", 30, false],
+    ["puts", 30, false],
+    ["gets", 0, false],
+    ["puts", 30, true],
+    ["lists", 0, false],
+    ["lists", 0, false],
+  ]);
+});
+
 test("counts what a call costs beside the one request that it is taken for", async () => {
   useTestCredentials();
   const use = { ...noUse };

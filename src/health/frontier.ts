@@ -1,0 +1,31 @@
+/** Up to where all of what a process captures is proven, and can be restored. */
+import { type Instant, leastOf } from "../instant.js";
+import type { Facts, LaneFacts } from "./facts.js";
+
+/** The lanes that this process captures: not those for which it stands by. */
+export function capturedLanes({ lanes }: Facts): LaneFacts[] {
+  return [...lanes.values()].filter(({ isStandingBy }) => !isStandingBy);
+}
+
+/** The least frontier of all tables; where there are none, that of the catalog. Undefined while one has no proof. */
+export function leastFrontier(facts: Facts): Instant | undefined {
+  const tables = [...facts.tables.values()].map(({ frontier }) => frontier);
+  return leastOf(tables.length > 0 ? tables : catalogOf(facts));
+}
+
+/**
+ * The newest instant to which everything that this process captures can be restored exactly: its tables, and in the
+ * process that captures lane 0 the catalog, users and grants. Undefined while a table has no base.
+ */
+export function restorableUntil(facts: Facts): Instant | undefined {
+  const tables = [...facts.tables.values()].map(({ restorableTo }) => restorableTo);
+  const access = facts.lanes.get(0)?.accessFrontier;
+  return leastOf([...tables, ...catalogOf(facts), ...(access === undefined ? [] : [access])]);
+}
+
+/** Up to where the catalog is proven; nothing in a process that does not capture lane 0. */
+function catalogOf(facts: Facts): (Instant | undefined)[] {
+  return capturedLanes(facts)
+    .filter(({ lane }) => lane === 0)
+    .map(({ catalogFrontier }) => catalogFrontier);
+}
