@@ -24,7 +24,7 @@ export function healthOf(facts: Facts, clock: Clock, tickMsMax: number): Health 
   const lateAt = now - tickMsMax - allowanceMs;
   const wrong: Health["wrong"] = [];
   for (const lane of facts.lanes.values()) {
-    if (!lane.isStandingBy) wrong.push(...wrongOf(lane, lateAt, facts.startedAt));
+    if (!lane.isStandingBy) wrong.push(...wrongOf(lane, lateAt));
     const tables = [...facts.tables.values()].filter((table) => table.lane === lane.lane);
     const add = (what: string, of: readonly TableFacts[]) => {
       if (of.length > 0) wrong.push({ what, lane: lane.lane, tables: of.length });
@@ -45,10 +45,10 @@ export function healthOf(facts: Facts, clock: Clock, tickMsMax: number): Health 
   return { healthy: wrong.length === 0, wrong, lanes: [...facts.lanes.values()].map(laneResult) };
 }
 
-function wrongOf(facts: LaneFacts, lateAt: number, startedAt: number): Health["wrong"] {
+function wrongOf(facts: LaneFacts, lateAt: number): Health["wrong"] {
   const { lane } = facts;
   const since = (what: string, at: number) => ({ what, lane, since: formatInstant(at) });
-  const stored = facts.lastTick?.storedAt ?? startedAt;
+  const stored = facts.lastTick?.storedAt ?? facts.since;
   return [
     ...(stored < lateAt ? [since("no tick was stored", stored)] : []),
     ...(facts.isLost ? [{ what: "the log is lost", lane }] : []),

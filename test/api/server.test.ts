@@ -386,6 +386,7 @@ test("probes need no token and no name, and say nothing of tables", async () => 
     expect([url, (await ask("GET", url, { headers })).status]).toEqual([url, 200]);
   }
   const observer = served.facts.observer(0);
+  observer.begins!();
   observer.state!({ id: "t", db: "secret", name: "orders" } as never, "stopped", {
     reason: "boom",
   });
