@@ -23,6 +23,7 @@ const long = [
   "test/endtoend/see.test.ts",
   "test/docs/evidence-page.test.ts",
   "test/docs/recovery-page.test.ts",
+  "test/docs/api-page.test.ts",
   "test/endtoend/sealed-copies.test.ts",
   "test/endtoend/standby-catalog.test.ts",
   "test/endtoend/standby-lanes.test.ts",

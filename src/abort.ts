@@ -38,3 +38,14 @@ export async function untilAborted<T>(
     signal.removeEventListener("abort", onAbort!);
   }
 }
+
+/**
+ * Has a controller abort when the signal does; returns what ends that. What AbortSignal.any makes leaves some bytes in
+ * each of its signals for as long as that lives, which adds up in one that lives as long as the process.
+ */
+export function abortWith(signal: AbortSignal, controller: AbortController): () => void {
+  const onAbort = () => controller.abort(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return () => signal.removeEventListener("abort", onAbort);
+}

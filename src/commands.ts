@@ -25,15 +25,24 @@ export interface CommandOptions {
   onEnding?: (ending: object) => Promise<void>;
   /** What an earlier run has told so: the command does nothing if that was made. */
   endingBefore?: object | undefined;
+  /** At most so much is printed; more stops the command, and rejects with the code `full`. */
+  printedBytesMax?: number;
 }
 
 export interface Commands {
   /**
-   * Runs a command on the repository that is served; `--repo`, keys and the configuration file are added.
+   * Runs a command on the repository that is served; `--repo`, keys and the configuration file are added. What stands
+   * behind "--" is never taken for an option.
    * @returns what it prints with --json
    * @throws {ThinkbackError} the error of the command; a CommandFailed if it has printed a result too
    */
   run(args: readonly string[], options: CommandOptions): Promise<object>;
+}
+
+/** Commands whose results can be had as they were printed. */
+export interface PrintedCommands extends Commands {
+  /** The same as the text that it prints: the documents in it are as they were stored, byte for byte. */
+  print(args: readonly string[], options: CommandOptions): Promise<Buffer>;
 }
 
 /** The error of a command that has printed a result besides, such as what was done before it was stopped. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
-import { CommandFailed, type CommandOptions, type Commands } from "../commands.js";
+import { CommandFailed, type CommandOptions, type PrintedCommands } from "../commands.js";
 import { type ErrorCode, exitStatus, ThinkbackError } from "../errors.js";
 import type { KeyArguments } from "./keyed.js";
 import { type Answer, beatMs, endingVariable, type Told } from "./tell-progress.js";
@@ -14,15 +14,24 @@ const niceness = 10;
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
 /** Commands on the repository that this process was given, with its keys and its configuration file. */
-export function commandsOn(args: KeyArguments & { repo: string; config?: string }): Commands {
-  return {
-    run: (command, options) => {
-      const environment = { ...configIn(args), ...options.environment };
-      const whole = [...command, "--repo", args.repo, ...keysOf(args)];
-      return runChild(whole, { ...options, environment });
-    },
+export function commandsOn(
+  args: KeyArguments & { repo: string; config?: string },
+): PrintedCommands {
+  const print: PrintedCommands["print"] = (command, options) => {
+    const environment = { ...configIn(args), ...options.environment };
+    const whole = withOptions(command, ["--repo", args.repo, ...keysOf(args)]);
+    return printed(whole, { ...options, environment });
   };
+  return { print, run: async (command, options) => resultIn(await print(command, options)) };
 }
+
+/** The arguments with these options, which count only before "--". */
+function withOptions(args: readonly string[], options: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  return end === -1 ? [...args, ...options] : args.toSpliced(end, 0, ...options);
+}
+
+const resultIn = (bytes: Buffer) => JSON.parse(bytes.toString()) as object;
 
 /** The keys of a process: names of files, and no secrets. */
 export function keysOf({ identity = [], trust = [] }: KeyArguments): string[] {
@@ -41,12 +50,18 @@ export function configIn({ config }: { config?: string }): Record<string, string
  * Runs a command in a process of its own, at a low priority. Resolves with its result; rejects with the error that it
  * printed. What the two tell each other, see tell-progress.ts.
  */
-export function runChild(args: readonly string[], options: CommandOptions): Promise<object> {
-  const { signal, stop, environment, endingBefore } = options;
+export const runChild = async (args: readonly string[], options: CommandOptions): Promise<object> =>
+  resultIn(await printed(args, options));
+
+/** So much of what a command notes and of its error is kept. */
+const notedCharactersMax = 1_000_000;
+
+function printed(args: readonly string[], options: CommandOptions): Promise<Buffer> {
+  const { signal, stop, environment, endingBefore, printedBytesMax } = options;
   const isTold = options.onProgress !== undefined || options.onEnding !== undefined;
   const before = endingBefore ? { [endingVariable]: JSON.stringify(endingBefore) } : {};
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, ...args, "--json"], {
+    const child = spawn(process.execPath, [program, ...withOptions(args, ["--json"])], {
       env: { ...process.env, ...environment, ...before },
       stdio: ["ignore", "pipe", "pipe", ...(isTold ? ["ipc" as const] : [])],
       signal,
@@ -59,14 +74,26 @@ export function runChild(args: readonly string[], options: CommandOptions): Prom
       listenTo(child, options);
       void sayThere(child, ended.signal);
     }
-    const printed = { stdout: "", stderr: "" };
-    child.stdout!.on("data", (text: Buffer) => (printed.stdout += text.toString()));
-    child.stderr!.on("data", (text: Buffer) => (printed.stderr += text.toString()));
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    let stderr = "";
+    child.stdout!.on("data", (part: Buffer) => {
+      bytes += part.length;
+      if (printedBytesMax === undefined || bytes <= printedBytesMax) parts.push(part);
+      else {
+        reject(tooMuch(printedBytesMax));
+        end();
+      }
+    });
+    child.stderr!.on("data", (text: Buffer) => {
+      stderr = (stderr + text.toString()).slice(-notedCharactersMax);
+    });
     child.on("error", reject);
     child.on("close", (code, killedBy) => {
       ended.abort(new Error("the command has ended"));
-      if (code === 0) resolve(JSON.parse(printed.stdout) as object);
-      else reject(failed(printed, `it ended with ${code ?? killedBy}`));
+      const stdout = Buffer.concat(parts);
+      if (code === 0) resolve(stdout);
+      else reject(failed(stdout.toString(), stderr, `it ended with ${code ?? killedBy}`));
     });
     if (child.pid !== undefined) lowerPriority(child.pid);
   });
@@ -95,7 +122,7 @@ function say(child: ChildProcess, answer: Answer): void {
   if (child.connected) child.send(answer, () => undefined);
 }
 
-function failed({ stdout, stderr }: { stdout: string; stderr: string }, otherwise: string): Error {
+function failed(stdout: string, stderr: string, otherwise: string): Error {
   const error = errorIn(stderr, otherwise);
   if (!(error instanceof ThinkbackError) || stdout.trim() === "") return error;
   try {
@@ -105,6 +132,11 @@ function failed({ stdout, stderr }: { stdout: string; stderr: string }, otherwis
     return error;
   }
 }
+
+const tooMuch = (bytesMax: number) =>
+  new ThinkbackError("full", `the result has more than ${bytesMax} bytes`, {
+    hint: "ask for less: a shorter stretch, or fewer documents; or take the command line",
+  });
 
 /**
  * The error that a command printed as JSON after its notes. If it printed none, an error with all that it did print.

@@ -32,7 +32,7 @@ export interface DiffArguments extends TargetArguments, SelectArguments, Instant
   at?: string;
   live?: boolean;
   fields?: boolean;
-  limit: string;
+  limit?: string;
 }
 
 /** The two states that are compared. */
@@ -73,8 +73,11 @@ export async function diffCommand(
     const compared = await comparedBy(name, args, repository, output);
     hold = await placeReadHold(repository, compared.earlier.plan, "diff", output);
     const differing = await differencesOf(compared, selection, target);
-    if (output.json) await printJson(name, compared, differing, output);
-    else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
+    if (output.json) await printJson(name, compared, differing, limit, output);
+    else {
+      const shown = { limit: limit ?? limitDefault, fields: args.fields === true };
+      await print(name, compared, differing, shown, output);
+    }
     tellDoubts(selection.doubts?.() ?? [], output);
   } finally {
     await hold?.end();
@@ -93,7 +96,10 @@ function refuseUnclear({ from, to, at, live }: DiffArguments): void {
   if (!live && from === undefined) refuse("it is not said what is compared");
 }
 
-function limitOf(text: string): number {
+const limitDefault = 20;
+
+function limitOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ThinkbackError("usage", `--limit ${text} is not a count`, { hint: "such as 20" });
 }
@@ -164,11 +170,12 @@ async function print(
   }
 }
 
-/** Prints each difference as it is found. */
+/** Prints each difference as it is found; none but the first `limit`, of which 0 leaves the counts. */
 function printJson(
   name: string,
   { earlier, later }: Compared,
   differing: AsyncIterable<Difference>,
+  limit: number | undefined,
   output: Output,
 ): Promise<void> {
   const counts = noCounts();
@@ -180,10 +187,11 @@ function printJson(
   };
   const parts = async function* () {
     yield `${JSON.stringify(said).slice(0, -1)},"documents":[`;
-    let comma = "";
+    let printed = 0;
     for await (const one of counting(name, differing, counts)) {
-      yield comma + entryJson(one);
-      comma = ",";
+      if (limit !== undefined && printed === limit) continue;
+      yield (printed === 0 ? "" : ",") + entryJson(one);
+      printed += 1;
     }
     yield `],${JSON.stringify(counts).slice(1)}`;
   };

@@ -20,6 +20,7 @@ import { addOptions } from "./program-options.js";
 import { promoting } from "./program-promote.js";
 import { requesting } from "./program-recoveries.js";
 import { seeing } from "./program-seeing.js";
+import { serving } from "./program-service.js";
 import { standing } from "./program-standby.js";
 import { beStrict, refuseIdle } from "./strict.js";
 import { version } from "./version.js";
@@ -111,6 +112,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     copying,
     noting,
     evidencing,
+    serving,
   ]) {
     define(program, output);
   }

@@ -4,11 +4,22 @@ import type { SourceArguments } from "./connect.js";
 import type { MaintainArguments } from "./maintain.js";
 import type { RedisArguments } from "./redis-at.js";
 
+/** The options of `run` that are about the API. */
+export interface ApiArguments {
+  /** A port, or host and port. */
+  api?: string;
+  apiHost: string[];
+  apiCert?: string;
+  apiKey?: string;
+  apiInsecure?: boolean;
+}
+
 export interface RunArguments
   extends MaintainArguments,
     SourceArguments,
     RedisArguments,
-    Configured {
+    Configured,
+    ApiArguments {
   /** What the process does, such as `capture,fold`. */
   role: string;
   /** False if --no-fold is given. */

@@ -16,6 +16,7 @@ import { durationOption } from "./maintenance-options.js";
 import { redisOf } from "./redis-at.js";
 import { type Role, rolesOf } from "./roles.js";
 import type { RunArguments } from "./run-arguments.js";
+import { checkApi } from "./service-api.js";
 import { heartbeatUrl } from "./service-heartbeat.js";
 import { recoveryTargetsOf } from "./service-recoveries.js";
 
@@ -65,6 +66,8 @@ export async function readRunSettings(
   const roles = rolesOf(args.role);
   refuseIdleRestore(args, roles);
   recoveryTargetsOf(args);
+  refuseIdleApi(args, roles);
+  await checkApi(args);
   refuseBadAddresses(args);
   await refuseWrongExpectations(args.expect);
   if (roles.has("capture")) addressesOf(accessToSource(args), "source");
@@ -107,6 +110,13 @@ function refuseIdleRestore({ recoveries, role }: RunArguments, roles: ReadonlySe
     ? [`--recoveries has no effect with --role ${role}`, "give the role restore too"]
     : [`--role ${role} has nothing to do`, "give --recoveries too"];
   throw new ThinkbackError("usage", text, { hint });
+}
+
+function refuseIdleApi({ api, role }: RunArguments, roles: ReadonlySet<Role>): void {
+  if (api === undefined || roles.has("api")) return;
+  throw new ThinkbackError("usage", `--api has no effect with --role ${role}`, {
+    hint: "give the role api too",
+  });
 }
 
 function refuseNoNames(servers: string[]): void {

@@ -1,6 +1,6 @@
 /** What a part of the service is given, see run-service.ts. */
 import type { Clock } from "../clock.js";
-import type { Commands } from "../commands.js";
+import type { PrintedCommands } from "../commands.js";
 import type { Waker } from "../coordination/wake.js";
 import type { Repository } from "../format/description.js";
 import type { Facts } from "../health/facts.js";
@@ -15,7 +15,7 @@ export interface Serving {
   roles: ReadonlySet<Role>;
   repository: Repository;
   facts: Facts;
-  commands: Commands;
+  commands: PrintedCommands;
   /** Wakes the other processes too, if they share a Redis with this one. */
   waker: Waker;
   clock: Clock;

@@ -13,6 +13,9 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--drill-target-file", "--drill-at"],
     ["--recovery-target", "--recoveries"],
     ["--expect", "--drill-at"],
+    ...["--api-host", "--api-cert", "--api-key", "--api-insecure"].map(
+      (option): [string, string] => [option, "--api"],
+    ),
   ],
   diff: [
     ["--target", "--live"],
@@ -33,6 +36,7 @@ const beside: Record<string, [option: string, other: string][]> = {
       ]),
     ),
     ["--drill-at", "--once"],
+    ["--api", "--once"],
     ["--standby", "--once"],
     ["--redis", "--once"],
     ["--redis-file", "--once"],
@@ -63,11 +67,8 @@ const beside: Record<string, [option: string, other: string][]> = {
   expire: [["--grace", "--no-delete"]],
   catalog: [["--at", "--diff"]],
   plan: [["--profile", "--prices"]],
-  // As JSON every document that differs is printed with its fields.
-  diff: [
-    ["--limit", "--json"],
-    ["--fields", "--json"],
-  ],
+  // As JSON each document that is printed has its fields.
+  diff: [["--fields", "--json"]],
 };
 
 /** Makes a command refuse empty words, and options that are empty or given twice. */

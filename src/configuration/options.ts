@@ -15,6 +15,7 @@ import { recovery } from "./recovery-options.js";
 import { restoring } from "./restore-options.js";
 import { sharing } from "./role-options.js";
 import { seeing } from "./seeing-options.js";
+import { serving } from "./service-options.js";
 import { standing } from "./standby-options.js";
 import { drills, maintenance, prices } from "./upkeep-options.js";
 
@@ -33,6 +34,7 @@ export const options: readonly OptionRow[] = [
   ...exchange,
   ...standing,
   ...reporting,
+  ...serving,
   ...health,
   ...eachTime,
 ];

@@ -41,8 +41,7 @@ export const seeing: OptionRow[] = [
     commands: ["diff"],
     description: "print the fields in which documents differ; without it only of three or fewer",
   },
-  text("--limit <count>", ["diff"], "print so many documents at most", {
+  text("--limit <count>", ["diff"], "print so many documents at most (default: 20; all as JSON)", {
     type: "count",
-    default: "20",
   }),
 ];

@@ -272,6 +272,33 @@ export function parseMarkName(name: string): { at: Instant; id: string } | undef
   return match ? { at: Number(match[1]), id: match[2]! } : undefined;
 }
 
+/** Of the tokens of the HTTP API. */
+export const tokensPrefix = "tokens/";
+export const tokenPrefix = (id: string) => `${tokensPrefix}${id}-`;
+
+/** What the name of an object of a token says; undefined for any other name. */
+export function parseTokenName(name: string): { id: string; number: number } | undefined {
+  const match = /^tokens\/([0-9a-f]{8})-(\d{10})\.json$/.exec(name);
+  return match ? { id: match[1]!, number: Number(match[2]) } : undefined;
+}
+
+export const auditPrefix = "audit/";
+/** Of an entry of the audit: its instant, the process that wrote it, and how manyeth of that process it is. */
+export const auditName = (at: Instant, unique: string, counter: number) =>
+  `${auditPrefix}${pad(at, width.instant)}-${unique}-${pad(counter, width.number)}.json`;
+
+/** What all names of entries of that instant begin with, and no name before them. */
+export const auditFrom = (at: Instant) => `${auditPrefix}${pad(at, width.instant)}`;
+
+/** What the name of an entry of the audit says; undefined for any other name. */
+export function parseAuditName(
+  name: string,
+): { at: Instant; unique: string; counter: number } | undefined {
+  const match = /^audit\/(\d{15})-([0-9a-f]{8})-(\d{10})\.json$/.exec(name);
+  if (!match) return undefined;
+  return { at: Number(match[1]), unique: match[2]!, counter: Number(match[3]) };
+}
+
 /** The name of the record of a drill that ended at `ended`. */
 export function drillName(ended: Instant, unique: string): string {
   return `drills/${pad(ended, width.instant)}-${unique}.json`;

@@ -26,6 +26,8 @@ const small = [
   "verifications/",
   "marks/",
   "operations/",
+  "tokens/",
+  "audit/",
 ];
 
 /**

@@ -22,6 +22,7 @@ import { bundlesKept, listBundles } from "../repository/bundle.js";
 import { contains, type LogView } from "../repository/log/log-view.js";
 import type { FoldedPiece } from "../repository/log/pieces.js";
 import { byPlaceInLog } from "../repository/log/places.js";
+import { endedAudit } from "../repository/records/audit.js";
 import { expiriesKept } from "../repository/registers/expiry.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
@@ -73,9 +74,10 @@ export async function planSweep(
     ...(await sweepExpiries(store, view)),
     ...(await sweepHandovers(store, view, isPast)),
     ...(await listBundles(store)).slice(0, -bundlesKept),
-    // Operations and recoveries are common to all lanes.
+    // Operations, recoveries and the audit are common to all lanes.
     ...(look.lane === 0 ? await sweepOperations(common, options.aged, isPast) : []),
     ...(look.lane === 0 ? await sweepRecoveries(common, options.aged, isPast) : []),
+    ...(look.lane === 0 ? await endedAudit(common, options.aged) : []),
   ];
 }
 

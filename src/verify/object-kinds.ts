@@ -3,6 +3,7 @@ import type { Kind } from "../format/data-kinds.js";
 import { descriptionKind } from "../format/description.js";
 import type { JsonKind } from "../format/json-object.js";
 import {
+  parseAuditName,
   parseBundleName,
   parseFoldedName,
   parseManifestName,
@@ -12,6 +13,7 @@ import {
   parseRecoveryName,
   parseRecoveryPlanName,
   parseSegmentName,
+  parseTokenName,
   parseVerificationName,
 } from "../format/names.js";
 import { recoveryKind } from "../recoveries/events.js";
@@ -19,6 +21,7 @@ import { baseKind } from "../repository/bases/base.js";
 import { claimKind } from "../repository/log/claims.js";
 import { foldedKind } from "../repository/log/folded.js";
 import { acknowledgementKind } from "../repository/records/acknowledgement.js";
+import { auditKind } from "../repository/records/audit.js";
 import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";
 import { markKind } from "../repository/records/marks.js";
@@ -32,6 +35,7 @@ import { memberKind } from "../repository/registers/members.js";
 import { pinsKind } from "../repository/registers/pins.js";
 import { ratesKind } from "../repository/registers/rates.js";
 import { settingsKind } from "../repository/registers/settings.js";
+import { tokenKind } from "../repository/registers/tokens.js";
 
 const table = "[A-Za-z0-9-]+";
 const folded = "folded/\\d{15}-\\d{15}-\\d{8}\\.\\d{10}-\\d{8}\\.\\d{10}-\\d{12}-[a-z0-9]+";
@@ -80,6 +84,8 @@ export const objectKinds = {
   verification: { has: (name) => parseVerificationName(name) !== undefined, as: verificationKind },
   mark: { has: (name) => parseMarkName(name) !== undefined, as: markKind },
   operation: { has: (name) => parseOperationName(name) !== undefined, as: operationKind },
+  audit: { has: (name) => parseAuditName(name) !== undefined, as: auditKind },
+  token: { has: (name) => parseTokenName(name) !== undefined, as: tokenKind },
   "operation part": { has: form(`${operation}/part-\\d{6}\\.zst`), as: "operation" },
   "operation end": { has: form(`${operation}/end\\.json`), as: operationEndKind },
   recovery: { has: (name) => parseRecoveryName(name) !== undefined, as: recoveryKind },

@@ -26,6 +26,7 @@ import {
   readClaim,
 } from "../repository/log/claims.js";
 import { readAcknowledgement } from "../repository/records/acknowledgement.js";
+import { readAuditEntry } from "../repository/records/audit.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
 import { readMark } from "../repository/records/marks.js";
@@ -40,6 +41,7 @@ import { type Numbered, readNumbered } from "../repository/registers/numbered.js
 import { pinsKind } from "../repository/registers/pins.js";
 import { ratesKind } from "../repository/registers/rates.js";
 import { settingsKind } from "../repository/registers/settings.js";
+import { readToken } from "../repository/registers/tokens.js";
 import { readDescription } from "../repository/repository.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -57,7 +59,13 @@ export interface SmallObjects {
 }
 
 /** One that was listed may be deleted by now. */
-const shortLived: ReadonlySet<ObjectKind> = new Set(["lease", "hold", "member", "recovery"]);
+const shortLived: ReadonlySet<ObjectKind> = new Set([
+  "lease",
+  "hold",
+  "member",
+  "recovery",
+  "audit",
+]);
 
 export async function checkSmallObjects(
   store: ListedStore,
@@ -112,6 +120,8 @@ const readers: Record<SmallKind, Read> = {
   drill: readDrill,
   mark: readMark,
   verification: readVerification,
+  audit: readAuditEntry,
+  token: readToken,
   operation: readOperation,
   "operation end": readNamedEnd,
   recovery: readRecoveryEvent,

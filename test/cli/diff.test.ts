@@ -137,6 +137,14 @@ test("as JSON of many documents: all of them, in parts as they are found", async
   expect(none).toMatchObject({ added: 0, removed: 0, changed: 0, documents: [] });
 });
 
+test("as JSON of the first few documents, or of none: the counts are those of all", async () => {
+  const few = await result(proven, end, "--limit", "3");
+  expect(few).toMatchObject({ added: 0, removed: 1, changed: rowCount - 1 });
+  expect(few.documents.map(({ key }) => key)).toEqual([0, 1, 2]);
+  const counts = await result(proven, end, "--limit", "0");
+  expect(counts).toMatchObject({ added: 0, removed: 1, changed: rowCount - 1, documents: [] });
+});
+
 test("what is read is held until the end", async () => {
   const store = DirectoryStore.prototype;
   const held: Hold[] = [];

@@ -232,6 +232,11 @@ const commands: Record<string, Options> = {
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
+    "--api": ["127.0.0.1:0", "0.0.0.0:7070", "[::1]:0", "x", ":1", "127.0.0.1:99999", ""],
+    "--api-host": ["backup.example.com", "x:1", "a b", ""],
+    "--api-cert": secretFiles,
+    "--api-key": secretFiles,
+    "--api-insecure": flag,
     "--metrics": ["0", "127.0.0.1:0", "[::1]:0", "1", ":", "256.0.0.1:0", "70000", ""],
     "--heartbeat-url": ["http://127.0.0.1:1/x", "file:///etc/passwd", "http://", "x", ""],
     "--heartbeat-url-file": secretFiles,
@@ -351,6 +356,12 @@ const commands: Record<string, Options> = {
   "key card": {},
   "key drill": {},
   "pin remove": {},
+  "token create": {
+    "--role": ["viewer", "operator", "approver", "admin", "root", ""],
+    "--expires": durations,
+  },
+  "token list": {},
+  "token revoke": {},
 };
 const noKeys = ["{}", "null", "1e999", "-1e999", "[null]", '{"a":1}', "[[{}]]"]
   .concat('{"$reql_type$":"TIME"}', '{"$reql_type$":"BINARY","data":1}')
@@ -377,6 +388,8 @@ const positional: Record<string, string[][]> = {
   "recoveries approve": [["0123abcd", "x", ""]],
   "recoveries cancel": [["0123abcd", "x", ""]],
   "recoveries approval": [["none", "live", "all", "some", ""]],
+  "token create": [["anna", "Anna", "", "../x"]],
+  "token revoke": [["nobody", "anna", "../x", ""]],
   "lanes set": [["0", "1", "2", "65", "x", "", "-1", "1e3"]],
 };
 
@@ -406,6 +419,7 @@ const mandatory: Record<string, Record<string, string>> = {
   acknowledge: { "--at": "now", "--note": "known" },
   export: { "--out": "/proc/none/out" },
   "evidence export": { "--from": "2026-11-01T00:00:00Z" },
+  "token create": { "--role": "viewer" },
 };
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
@@ -431,9 +445,18 @@ test("the commands and options here are all that there are", async () => {
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
     if (
-      ["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(
-        name!,
-      )
+      [
+        "help",
+        "pin",
+        "lanes",
+        "recoveries",
+        "key",
+        "init",
+        "copy",
+        "config",
+        "evidence",
+        "token",
+      ].includes(name!)
     )
       continue;
     expect(Object.keys(commands)).toContain(name);
@@ -487,6 +510,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--recovery-target": ["--recoveries"],
     ...(command === "run" ? { "--expect": ["--drill-at", "0 3 * * *"] } : {}),
     "--tenant": ["--tenant-id", "c42"],
+    "--api-host": ["--api", "127.0.0.1:0"],
+    "--api-cert": ["--api", "127.0.0.1:0", "--api-key", import.meta.filename],
+    "--api-key": ["--api", "127.0.0.1:0", "--api-cert", import.meta.filename],
   };
   const ofLive = ["--at", "--target", "--target-file", "--password-file"];
   /** A comparison is with the live table, or between two instants. */
@@ -518,6 +544,11 @@ test.each([
   ["run", "--drill-target-file", "/none"],
   ["run", "--expect", "/none"],
   ["run", "--once", "--standby"],
+  ["run", "--once", "--api", "127.0.0.1:0"],
+  ["run", "--api-insecure"],
+  ["run", "--api-host", "backup"],
+  ["run", "--api-cert", "/none"],
+  ["run", "--api-key", "/none"],
   ["run", "--once", "--metrics", "9464"],
   ["run", "--once", "--heartbeat-url", nowhere],
   ["run", "--once", "--heartbeat-url-file", "/none"],
@@ -530,7 +561,6 @@ test.each([
   ["diff", "shop.orders", "--from", "now", "--target", nowhere],
   ["diff", "shop.orders", "--from", "now", "--target-file", "/none"],
   ["diff", "shop.orders", "--from", "now", "--password-file", "/none"],
-  ["diff", "shop.orders", "--from", "now", "--json", "--limit", "5"],
   ["diff", "shop.orders", "--from", "now", "--json", "--fields"],
   ["restore", "--without-access", "--table", "shop.orders"],
   ["restore", "--beside", "--rename", "shop=store"],

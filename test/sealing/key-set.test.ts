@@ -284,9 +284,17 @@ test("a writer may write what a capture writes, and nothing else", () => {
     "bases/t/1/x",
     "members/a-1",
     "marks/1-a",
+    "audit/1-a-1",
   ];
   for (const name of written) expect(mayWrite("writer", name), name).toBe(true);
-  const others = ["settings/1", "expiries/1", "folded/x/manifest.json", "pins/1", "evidence/t/1"];
+  const others = [
+    "settings/1",
+    "expiries/1",
+    "folded/x/manifest.json",
+    "pins/1",
+    "evidence/t/1",
+    "tokens/1",
+  ];
   for (const name of [
     ...others,
     "lanes/1/folded/x",

@@ -57,6 +57,8 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     drill: "drills/",
     mark: "marks/",
     verification: "verifications/",
+    "audit entry": "audit/",
+    "token, the last": "tokens/",
     repository: "repository.json",
     "hold, the last": "holds/",
     wish: "handovers/00000001-next1.wish.json",

@@ -93,6 +93,31 @@ const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
       left: false,
     },
   },
+  audit: {
+    type: "audit",
+    fields: {
+      at: 1,
+      unique: "89abcdef",
+      counter: 9,
+      actor: { name: "x", via: "api" },
+      what: "",
+      over: {},
+      outcome: "",
+      address: "",
+    },
+  },
+  token: {
+    type: "token",
+    fields: {
+      number: 2,
+      id: "89abcdef",
+      name: "other",
+      role: "admin",
+      hash: "0".repeat(64),
+      createdAt: 1,
+      revoked: false,
+    },
+  },
   mark: { type: "mark", fields: { id: "89abcdef", at: 1, made: 1, text: "" } },
   answer: { type: "answer", fields: { epoch: 2, unique: "other1", since: 1 } },
   acknowledgement: {

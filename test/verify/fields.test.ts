@@ -17,6 +17,7 @@ import { readClaim } from "../../src/repository/log/claims.js";
 import { readFoldedManifest } from "../../src/repository/log/folded.js";
 import { lastSegment, openSegment } from "../../src/repository/log/log.js";
 import { readAcknowledgement } from "../../src/repository/records/acknowledgement.js";
+import { readAuditEntry } from "../../src/repository/records/audit.js";
 import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
 import { readMark } from "../../src/repository/records/marks.js";
@@ -30,6 +31,7 @@ import { readMember } from "../../src/repository/registers/members.js";
 import { listPins } from "../../src/repository/registers/pins.js";
 import { readRates } from "../../src/repository/registers/rates.js";
 import { readSettings } from "../../src/repository/registers/settings.js";
+import { readToken } from "../../src/repository/registers/tokens.js";
 import { readDescription } from "../../src/repository/repository.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
@@ -67,6 +69,8 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   drill: readDrill,
   mark: readMark,
   verification: readVerification,
+  audit: readAuditEntry,
+  token: readToken,
   bundle: readBundle,
   operation: readOperation,
   "operation part": (store, name) => DataObject.open(store, name, "operation"),
@@ -154,6 +158,7 @@ const mayBeAbsent = new Set([
   "settings: lanes",
   "settings: lanesMade",
   "settings: locked",
+  "token: expiresAt",
 ]);
 const labels = /: frames\.\*\.(table|keys|firstKey|minTime|maxTime)$/;
 
@@ -170,7 +175,7 @@ const mayBeBroken =
 
 /** Objects that have ids or names for fields. */
 const maps =
-  /^(lagging|totals|horizons|bases|folded|opening|classes|locked|summary|result|ending)$/;
+  /^(lagging|totals|horizons|bases|folded|opening|classes|locked|summary|result|ending|over)$/;
 
 type Content = Record<string, unknown>;
 

@@ -78,6 +78,8 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   "operation end": ["### 9.5 Operations", 1],
   mark: ["### 9.6 Marks"],
   verification: ["### 9.7 Verifications"],
+  audit: ["### 9.8 The audit"],
+  token: ["### 13.11 Tokens"],
   settings: ["### 13.1 Settings"],
   pins: ["### 13.2 Pins"],
   lease: ["### 13.3 The lease"],

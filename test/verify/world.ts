@@ -18,6 +18,7 @@ import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { putAcknowledgement } from "../../src/repository/records/acknowledgement.js";
+import { AuditWriter } from "../../src/repository/records/audit.js";
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
 import { putMark } from "../../src/repository/records/marks.js";
@@ -34,6 +35,7 @@ import { putNumbered } from "../../src/repository/registers/numbered.js";
 import { addPin, removePin } from "../../src/repository/registers/pins.js";
 import { noteRates } from "../../src/repository/registers/rates.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
+import { createToken, revokeToken } from "../../src/repository/registers/tokens.js";
 import { openRepository } from "../../src/repository/repository.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { maintain } from "../../src/upkeep/maintain.js";
@@ -290,6 +292,12 @@ class WorldBuilder {
       breaks: 0,
       lostPins: [],
     });
+    const actor = { name: "anna", via: "api" as const };
+    const entry = { actor, what: "pin add", over: { id: "x" }, outcome: "done", address: "::1" };
+    await new AuditWriter(store, clock).write(entry);
+    const request = { name: "anna", role: "operator" as const, expiresAt: at + hourMs };
+    const { token } = await createToken(store, request, at);
+    await revokeToken(store, token.id, at);
     await putMark(store, { id: "0123abcd", at, made: at, text: "deploy 42" });
     for (const round of [1, 2]) {
       const operation = new OperationWriter(store, {

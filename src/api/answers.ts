@@ -1,0 +1,297 @@
+/**
+ * Schemas of what is answered. They also decide what is: a field that no schema names is not sent. So a field that a
+ * command prints later, and that quotes documents, does not reach a viewer by itself.
+ */
+import * as v from "valibot";
+
+const text = v.string();
+const count = v.number();
+const instant = v.nullable(text);
+/** What happened, in words that may quote documents: null for who may not read them. */
+const reason = v.nullable(text);
+
+const interval = v.object({
+  class: text,
+  from: text,
+  to: text,
+  lateMs: v.optional(count),
+  reason: v.optional(reason),
+});
+
+const openGap = v.nullable(v.object({ since: text, reason }));
+const late = v.object({ spans: count, worstMs: count, last: instant });
+const proof = v.nullable(v.object({ instant: text, done: text }));
+const failedDrill = v.nullable(v.object({ ended: text, instant: text, ok: v.boolean() }));
+const capture = v.object({ state: text, heardOf: instant });
+const system = v.nullable(
+  v.object({
+    state: text,
+    openGap,
+    frontier: instant,
+    behindMs: count,
+    late,
+    intervals: v.array(interval),
+  }),
+);
+
+export const tableStatus = v.object({
+  id: text,
+  name: text,
+  lane: count,
+  state: text,
+  documents: v.nullable(count),
+  documentsExact: v.boolean(),
+  changes: count,
+  logBytes: count,
+  stopped: v.nullable(v.object({ since: text, reason })),
+  openGap,
+  firstRestorable: instant,
+  lastRestorable: instant,
+  provenTo: instant,
+  damagedSince: instant,
+  late,
+  lastProven: proof,
+  failedDrill,
+  intervals: v.array(interval),
+});
+
+const lane = v.object({
+  lane: count,
+  inUse: v.boolean(),
+  capture,
+  writer: v.nullable(v.object({ host: text, process: count })),
+  lastSegment: instant,
+  tables: count,
+});
+
+/** Copies of the repository, if several are served. */
+const copy = v.object({
+  location: text,
+  logTo: v.optional(instant),
+  behindMs: v.optional(v.nullable(count)),
+});
+
+export const pin = v.object({
+  name: text,
+  at: text,
+  made: text,
+  until: instant,
+  note: v.nullable(text),
+});
+const listedPin = v.object({
+  ...pin.entries,
+  holds: v.boolean(),
+  ended: v.boolean(),
+  losses: v.array(v.object({ table: text, name: text, is: text })),
+});
+export const pins = v.object({ pins: v.array(listedPin) });
+
+export const mark = v.object({ id: text, text, at: text, made: text });
+export const marks = v.object({ marks: v.array(mark) });
+
+export const status = v.object({
+  repository: text,
+  restorableUntil: instant,
+  behindNowMs: v.nullable(count),
+  restorableWithoutAccess: instant,
+  catalog: system,
+  access: system,
+  missingServers: v.array(text),
+  lastProven: proof,
+  lastDrillFailed: failedDrill,
+  capture,
+  lanes: v.array(lane),
+  lastSegment: instant,
+  segments: count,
+  foldedSegments: count,
+  keep: v.nullable(v.unknown()),
+  clockAheadMs: v.nullable(count),
+  pins: v.array(listedPin),
+  tables: v.array(tableStatus),
+  copies: v.array(copy),
+});
+
+export const coverage = v.object({
+  catalog: system,
+  access: system,
+  tables: v.array(v.object({ id: text, name: text, state: text, intervals: v.array(interval) })),
+});
+export const tables = v.object({ tables: v.array(tableStatus) });
+export const processes = v.object({ capture, lanes: v.array(lane) });
+export const stores = v.object({ stores: v.array(copy) });
+
+export const points = v.object({
+  table: v.nullable(text),
+  from: text,
+  to: text,
+  points: v.array(
+    v.object({
+      id: text,
+      kind: text,
+      at: text,
+      before: text,
+      table: v.nullable(text),
+      tables: v.nullable(v.array(text)),
+      text,
+    }),
+  ),
+  activity: v.object({ spanMs: count, changes: v.array(count) }),
+});
+
+const instantClass = v.object({ class: text, reason, lateMs: v.nullable(count) });
+/** What differs between two states of a table. */
+export const counts = v.object({
+  table: text,
+  from: text,
+  to: text,
+  classes: v.object({ from: instantClass, to: v.nullable(instantClass) }),
+  added: count,
+  removed: count,
+  changed: count,
+});
+const documents = v.array(
+  v.object({
+    key: v.unknown(),
+    change: v.picklist(["added", "removed", "changed"]),
+    fields: v.array(v.unknown()),
+    before: v.unknown(),
+    after: v.unknown(),
+  }),
+);
+export const diff = v.object({ ...counts.entries, documents: v.optional(documents) });
+
+export const documentThen = v.object({
+  table: text,
+  at: text,
+  class: text,
+  lateMs: v.nullable(count),
+  captured: text,
+  key: v.unknown(),
+  document: v.unknown(),
+});
+
+const version = v.object({ captured: text, document: v.unknown() });
+export const history = v.object({
+  table: text,
+  from: instant,
+  to: text,
+  key: v.unknown(),
+  earlier: v.nullable(version),
+  versions: v.array(v.object({ ...version.entries, kind: text, fields: v.array(v.unknown()) })),
+  lacking: v.array(v.unknown()),
+  proven: v.nullable(v.object({ from: text, to: text, complete: v.boolean() })),
+});
+
+const actor = v.object({ name: text, via: text });
+const recoverySummary = {
+  id: text,
+  number: count,
+  state: text,
+  command: text,
+  by: actor,
+  createdAt: text,
+  changedAt: text,
+  needsApproval: v.boolean(),
+  approvedBy: v.optional(actor),
+  attempt: count,
+  worker: v.optional(v.object({ host: text, process: count })),
+  progress: v.optional(v.object({ share: v.nullable(count), text: v.optional(text) })),
+  error: v.optional(v.object({ code: text, message: v.optional(text), hint: v.optional(text) })),
+};
+/** Arguments, plan, result and words are there for who may read documents, because they may quote keys. */
+export const recovery = v.object({
+  ...recoverySummary,
+  args: v.optional(v.array(text)),
+  plan: v.optional(v.unknown()),
+  result: v.optional(v.unknown()),
+});
+export const recoveries = v.object({ recoveries: v.array(v.object(recoverySummary)) });
+
+export const drills = v.object({
+  drills: v.array(
+    v.object({
+      ended: text,
+      begun: text,
+      instant: text,
+      class: text,
+      ok: v.boolean(),
+      documents: count,
+      seconds: count,
+      tables: v.array(v.object({ id: text, name: text, ok: v.boolean(), rows: count })),
+    }),
+  ),
+});
+
+export const verifications = v.object({
+  verifications: v.array(
+    v.object({
+      begun: text,
+      ended: text,
+      sound: v.boolean(),
+      share: count,
+      read: v.object({ objects: count, bytes: count }),
+      stored: v.object({ objects: count, bytes: count }),
+      readsDocuments: v.boolean(),
+      damage: v.object({ count, objects: v.array(text) }),
+      breaks: count,
+      lostPins: v.array(text),
+    }),
+  ),
+});
+
+export const audit = v.object({
+  entries: v.array(
+    v.object({
+      at: text,
+      actor,
+      what: text,
+      over: v.record(text, text),
+      outcome: text,
+      address: text,
+    }),
+  ),
+  /** Give it as `after` for the entries that follow; null if there are none yet. */
+  next: instant,
+});
+
+const change = { id: text, number: count, at: text, state: text, by: actor, attempt: count };
+/** The data of an event of a recovery, for who may not read documents. */
+export const seenEvent = v.object({
+  ...change,
+  progress: v.optional(v.object({ share: v.nullable(count) })),
+  error: v.optional(v.object({ code: text })),
+});
+export const event = v.object({
+  ...change,
+  plan: v.optional(v.unknown()),
+  result: v.optional(v.unknown()),
+  progress: v.optional(v.object({ share: v.nullable(count), text })),
+  error: v.optional(v.object({ code: text, message: text, hint: v.optional(text) })),
+});
+
+/** A stream of server-sent events: the data of each is a recovery's state after a change. */
+export const events = v.string();
+
+/**
+ * A result as a schema has it. A viewer is given no reasons: the words of a server that has refused something may quote
+ * a document.
+ */
+export function shown<S extends v.GenericSchema>(
+  schema: S,
+  result: unknown,
+  seesContents: boolean,
+): object {
+  const parsed = v.parse(schema, result) as object;
+  return seesContents ? parsed : (withoutReasons(parsed) as object);
+}
+
+function withoutReasons(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutReasons);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, of]) => [
+      name,
+      name === "reason" ? null : withoutReasons(of),
+    ]),
+  );
+}

@@ -1,0 +1,95 @@
+/** What a route of the API is: what it takes, who may use it, what it answers, and whether the audit tells of it. */
+import * as v from "valibot";
+import type { Clock } from "../clock.js";
+import type { Waker } from "../coordination/wake.js";
+import type { AuditWriter } from "../repository/records/audit.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import type { BoundedCommands } from "./bounded-commands.js";
+import type { Caller, Right } from "./rights.js";
+
+/** What every route works with. */
+export interface Surroundings {
+  store: ObjectStore;
+  commands: BoundedCommands;
+  clock: Clock;
+  waker: Waker;
+  audit: AuditWriter;
+  /** Aborts when the process is to end. */
+  ending: AbortSignal;
+}
+
+export type Shape = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+type Given<S> = S extends Shape ? v.InferOutput<S> : Record<string, never>;
+
+export interface Asked<P, Q, B> {
+  params: P;
+  query: Q;
+  body: B;
+  header: (name: string) => string | undefined;
+  caller: Caller;
+  /** The caller may read documents. */
+  seesContents: boolean;
+  /** Aborts when the caller has gone, or the process is to end. */
+  signal: AbortSignal;
+}
+
+export interface Answer {
+  status?: number;
+  headers?: Record<string, string>;
+  /** An object is JSON; bytes are JSON that is sent as it is; a stream is sent as server-sent events. */
+  body: object | Buffer | EventStream;
+}
+
+/** Writes events until it resolves. */
+export class EventStream {
+  constructor(readonly run: (to: EventSink) => Promise<void>) {}
+}
+
+export interface EventSink {
+  /** Sends text; rejects if the client takes none. */
+  send(text: string): Promise<void>;
+  /** Aborts when the client has gone, or the process is to end. */
+  signal: AbortSignal;
+}
+
+/** What the audit says of a request. */
+export interface Audited {
+  what: string;
+  over: Record<string, string>;
+}
+
+export interface Route<
+  P extends Shape | undefined = Shape | undefined,
+  Q extends Shape | undefined = Shape | undefined,
+  B extends Shape | undefined = Shape | undefined,
+> {
+  method: "GET" | "POST" | "DELETE";
+  /** With parameters as `{name}`. */
+  path: string;
+  summary: string;
+  right: Right;
+  params?: P;
+  query?: Q;
+  body?: B;
+  /** Headers that it needs, by their names, with what they are for. */
+  headers?: Record<string, string>;
+  /** By status. */
+  answers: Record<number, v.GenericSchema>;
+  /** It answers a stream of events. */
+  isStream?: true;
+  /**
+   * Set for each change, and for each reading of documents; may be undefined for one who is shown none. It is written
+   * before a change begins, and in any case before the answer goes out.
+   */
+  audited?: (asked: Asked<Given<P>, Given<Q>, Given<B>>) => Audited | undefined;
+  answer(asked: Asked<Given<P>, Given<Q>, Given<B>>, surroundings: Surroundings): Promise<Answer>;
+}
+
+/** Infers what a route is given from what it takes. */
+export const route = <
+  P extends Shape | undefined = undefined,
+  Q extends Shape | undefined = undefined,
+  B extends Shape | undefined = undefined,
+>(
+  one: Route<P, Q, B>,
+): Route => one as unknown as Route;

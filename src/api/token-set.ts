@@ -1,0 +1,110 @@
+/**
+ * The tokens that count, as the repository has them.
+ *
+ * Invariant: a token that was revoked is refused once the set was read again, and a set that is too old answers nobody:
+ * a store that is away must not keep a revoked token alive.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { type Clock, withTimeout } from "../clock.js";
+import { UnusableObject } from "../errors.js";
+import {
+  type ApiToken,
+  hashOf,
+  isInForce,
+  listTokenNames,
+  parseTokenText,
+  readToken,
+} from "../repository/registers/tokens.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { Refusal } from "./problem.js";
+import type { Caller } from "./rights.js";
+
+/** How old the set may be before it is read again: a listing, and a read of each object that is new. */
+const ageMsMax = 3000;
+const ageChargedMsMax = 10_000;
+/** An unknown token has the set read at once, but not more often than this: anybody may send one. */
+const unknownEveryMs = 1000;
+/** While the store cannot be read, the last set counts for so long. */
+const unreadMsMax = 30_000;
+/** How long a request waits for the tokens. */
+const waitMsMax = 5000;
+
+export class TokenSet {
+  private readonly byName = new Map<string, ApiToken>();
+  private current = new Map<string, ApiToken>();
+  private readAt: number | undefined;
+  private reading: Promise<void> | undefined;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /** True if a token could be checked now. */
+  async isUsable(): Promise<boolean> {
+    await this.refresh(this.store.chargesRequests ? ageChargedMsMax : ageMsMax);
+    return this.ageMs() <= unreadMsMax;
+  }
+
+  /** Whose token it is; undefined if it does not count. Throws a Refusal if that cannot be known now. */
+  async callerOf(text: string): Promise<Caller | undefined> {
+    const parsed = parseTokenText(text);
+    if (!parsed) return undefined;
+    if (!(await this.isUsable())) throw new Refusal("unavailable", "tokens cannot be read now");
+    if (!this.current.has(parsed.id)) await this.refresh(unknownEveryMs);
+    const token = this.current.get(parsed.id);
+    // An unknown id takes as long as a wrong secret.
+    const isRight = isSame(token?.hash ?? hashOf(""), hashOf(parsed.secret));
+    if (!token || !isRight || !isInForce(token, this.clock.now())) return undefined;
+    const { id, name, role } = token;
+    return { id, name, role };
+  }
+
+  private ageMs(): number {
+    return this.readAt === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.clock.monotonicMs() - this.readAt;
+  }
+
+  /** Reads the set again if it is older than this. Does not throw. */
+  private async refresh(olderThanMs: number): Promise<void> {
+    if (this.ageMs() <= olderThanMs) return;
+    // What is being read was listed a moment ago, for all who wait.
+    this.reading ??= this.read()
+      .catch(() => undefined)
+      .finally(() => (this.reading = undefined));
+    // A store may take long to fail; a request does not wait for that.
+    await withTimeout(this.clock, waitMsMax, this.reading, () => new Error("still reading")).catch(
+      () => undefined,
+    );
+  }
+
+  /** The token in an object; undefined if the object is damaged, so that it is refused and all others count. */
+  private async readIfSound(name: string): Promise<ApiToken | undefined> {
+    try {
+      return await readToken(this.store, name);
+    } catch (error) {
+      if (error instanceof UnusableObject) return undefined;
+      throw error;
+    }
+  }
+
+  private async read(): Promise<void> {
+    const began = this.clock.monotonicMs();
+    const names = await listTokenNames(this.store);
+    const current = new Map<string, ApiToken>();
+    for (const [id, name] of names) {
+      // Objects never change: what was read once is not read again.
+      const token = this.byName.get(name) ?? (await this.readIfSound(name));
+      if (!token) continue;
+      this.byName.set(name, token);
+      current.set(id, token);
+    }
+    this.current = current;
+    this.readAt = began;
+  }
+}
+
+function isSame(a: string, b: string): boolean {
+  return timingSafeEqual(Buffer.from(a, "hex"), Buffer.from(b, "hex"));
+}
