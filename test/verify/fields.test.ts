@@ -129,6 +129,7 @@ const mayBeAbsent = new Set([
   "operation: pin",
   "operation: pinned",
   "pins: pins.*.classes",
+  "pins: pins.*.days",
   "pins: pins.*.note",
   "pins: pins.*.until",
   "recovery: approvedBy",
@@ -250,7 +251,17 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
   }),
   pins: ({ number }) => ({
     number,
-    pins: [{ name: "a", at: 1, made: 1, until: 2, note: "why", classes: { [table]: "exact" } }],
+    pins: [
+      {
+        name: "a",
+        at: 1,
+        made: 1,
+        until: 2,
+        note: "why",
+        days: { from: 1, to: 2 },
+        classes: { [table]: "exact" },
+      },
+    ],
   }),
   drill: () => ({
     failure: { code: "damaged", message: "why" },
