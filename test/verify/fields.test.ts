@@ -22,6 +22,7 @@ import { readEvidence } from "../../src/repository/records/evidence.js";
 import { readMark } from "../../src/repository/records/marks.js";
 import { operationEndKind, readOperation } from "../../src/repository/records/operations.js";
 import { readVerification } from "../../src/repository/records/verifications.js";
+import { readAlarms } from "../../src/repository/registers/alarms.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
@@ -55,6 +56,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   "base keys": (store, name) => DataObject.open(store, name, "baseKeys"),
   evidence: readEvidence,
   acknowledgement: readAcknowledgement,
+  alarms: readAlarms,
   pins: listPins,
   settings: readSettings,
   expiry: latestExpiry,
@@ -95,6 +97,8 @@ const mayBeNull = new Set([
 ]);
 
 const mayBeAbsent = new Set([
+  "alarms: digested",
+  "alarms: notices.*.alarm",
   "base manifest: epoch",
   "claim: distrusts",
   "claim: exclude",
