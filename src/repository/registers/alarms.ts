@@ -1,6 +1,6 @@
 /**
- * Alarms: what is wrong, what of it somebody has silenced, and what has not been delivered yet. They are stored, so that
- * the process that goes on after another one tells nothing twice, and forgets nothing.
+ * Alarms: what is wrong, what of it somebody has silenced, and what has not been delivered yet. They are stored, so
+ * that the process that goes on after another one tells nothing twice, and forgets nothing.
  */
 import * as v from "valibot";
 import { fields, flag, instant, list, type Of, oneOf, ordinal, text } from "../../format/fields.js";
