@@ -9,6 +9,7 @@ import { explained } from "./explained.js";
 import { takeKeys } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
 import { takePast } from "./past.js";
+import { alarming } from "./program-alarms.js";
 import { changing } from "./program-changes.js";
 import { configuring } from "./program-config.js";
 import { copying } from "./program-copies.js";
@@ -115,6 +116,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     copying,
     noting,
     evidencing,
+    alarming,
   ]) {
     define(program, output);
   }

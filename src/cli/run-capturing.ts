@@ -36,6 +36,8 @@ export class Capturing {
     private readonly use: StoreUse,
     facts: Facts,
     private readonly log: Log,
+    /** Where the copies are that are kept up to date, as the facts name them. */
+    readonly copies: readonly string[],
   ) {
     this.observers = new LaneObservers(log, facts);
   }
@@ -52,13 +54,12 @@ export class Capturing {
   ): Promise<Capturing> {
     const { args, copies, chosen } = settings;
     const source = sourceAt(args, () => undefined);
-    const replicas = new Replicas(
-      args.repo,
-      copies,
-      systemClock,
-      (copy) => loggedReplica(copy, log),
-      use,
-    );
+    const names: string[] = [];
+    const observerOf = (copy: string) => {
+      names.push(copy);
+      return loggedReplica(copy, log, facts);
+    };
+    const replicas = new Replicas(args.repo, copies, systemClock, observerOf, use);
     try {
       await lookForChosen(source, chosen, args.once === true, log);
       if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
@@ -74,7 +75,7 @@ export class Capturing {
         { source: source.location, repository: repository.store.location },
         "capture begins",
       );
-      return new Capturing(settings, repository, replicas, use, facts, log);
+      return new Capturing(settings, repository, replicas, use, facts, log, names);
     } catch (error) {
       await replicas.stop();
       throw error;

@@ -1,8 +1,9 @@
 /** What a process serves beside its capture. Each part begins before the capture, and ends after it. */
 import type { Served, ServicePart } from "./served.js";
+import { alarms } from "./service-alarms.js";
 import { serveRecoveries } from "./service-recoveries.js";
 
-const parts: readonly ServicePart[] = [serveRecoveries];
+const parts: readonly ServicePart[] = [serveRecoveries, alarms];
 
 /** Begins all parts. Ends those that have begun if one cannot. */
 export async function serve(served: Served): Promise<() => Promise<void>> {

@@ -98,6 +98,7 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
     roles,
     repository,
     facts,
+    copies: capturing?.copies ?? [],
     commands: commandsOn(args),
     waker: coordination.waker,
     clock: systemClock,

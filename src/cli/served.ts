@@ -14,6 +14,8 @@ export interface Served {
   roles: ReadonlySet<Role>;
   repository: Repository;
   facts: Facts;
+  /** Where the copies are that are kept up to date, as the facts name them. */
+  copies: readonly string[];
   commands: Commands;
   /** Wakes the other processes too, if they share a Redis with this one. */
   waker: Waker;

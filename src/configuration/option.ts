@@ -32,6 +32,7 @@ export type OneOf =
   | "target"
   | "drill target"
   | "Redis"
+  | "alarm webhook"
   | "password of the source"
   | "password of the target";
 

@@ -58,7 +58,13 @@ export interface SmallObjects {
 }
 
 /** One that was listed may be deleted by now. */
-const shortLived: ReadonlySet<ObjectKind> = new Set(["alarms", "lease", "hold", "member", "recovery"]);
+const shortLived: ReadonlySet<ObjectKind> = new Set([
+  "alarms",
+  "lease",
+  "hold",
+  "member",
+  "recovery",
+]);
 
 export async function checkSmallObjects(
   store: ListedStore,

@@ -85,6 +85,7 @@ const urls = [
 ]
   .map((end) => nowhere + end)
   .concat("rethinkdb://a:%zz@127.0.0.1:1", "http://127.0.0.1", "rethinkdb:", "127.0.0.1:28015");
+const hooks = ["http://127.0.0.1:1/x", "https://a:b@127.0.0.1/", "ftp://127.0.0.1", "x", ""];
 const renames = ["shop=store", "shop.orders=a.b", "shop=", "=", "a=b=c", "shop.orders=store"];
 const secretFiles = ["/none/secret", "/dev/null", "/proc", "", import.meta.filename];
 const flag = [undefined];
@@ -233,6 +234,14 @@ const commands: Record<string, Options> = {
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
     "--expect-head": head,
+    "--alarm-webhook": hooks,
+    "--alarm-webhook-file": secretFiles,
+    "--alarm-slack-file": secretFiles,
+    "--alarm-command": ["true", "exit 3", ""],
+    "--alarm-after": ["store-away=10m", "store-away=off", "store-away", "x=1m", "behind=1s=2s", ""],
+    "--alarm-behind": durations,
+    "--alarm-digest": crons,
+    "--mass-change": ["10%/1m", "off", "0%/1m", "101%/1m", "10%", "10%/1d", "x/1m", ""],
     ...maintained,
   },
   restore: {
@@ -348,6 +357,15 @@ const commands: Record<string, Options> = {
   "recoveries approve": {},
   "recoveries cancel": {},
   "recoveries approval": {},
+  "alarm list": {},
+  "alarm test": {
+    "--alarm-webhook": hooks,
+    "--alarm-webhook-file": secretFiles,
+    "--alarm-slack-file": secretFiles,
+    "--alarm-command": ["true", "exit 3", ""],
+  },
+  "alarm silence": { "--for": durations, "--reason": ["known", ""] },
+  "alarm unsilence": {},
   "pin list": {},
   "key list": {},
   "key remove": { "--distrust": flag },
@@ -372,6 +390,8 @@ const positional: Record<string, string[][]> = {
   rewind: [names],
   promote: [["shop.orders_at_20261128T100400Z", "shop.orders", "orders", "a.b.c", ""]],
   import: [["/dev/null", "/none/dump.tar.gz", "/proc", "/", "", import.meta.filename]],
+  "alarm silence": [["store-away", "store-awai", "behind-0123abcd", "", "x"]],
+  "alarm unsilence": [["store-away", "behind-0123abcd", ""]],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -409,6 +429,7 @@ const mandatory: Record<string, Record<string, string>> = {
   acknowledge: { "--at": "now", "--note": "known" },
   export: { "--out": "/proc/none/out" },
   "evidence export": { "--from": "2026-11-01T00:00:00Z" },
+  "alarm silence": { "--for": "2h", "--reason": "known" },
 };
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
@@ -434,9 +455,18 @@ test("the commands and options here are all that there are", async () => {
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
     if (
-      ["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config", "evidence"].includes(
-        name!,
-      )
+      [
+        "help",
+        "pin",
+        "lanes",
+        "recoveries",
+        "key",
+        "alarm",
+        "init",
+        "copy",
+        "config",
+        "evidence",
+      ].includes(name!)
     )
       continue;
     expect(Object.keys(commands)).toContain(name);
@@ -477,6 +507,8 @@ describe.each(Object.keys(commands))("%s", (command) => {
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet, a field has any name. */
   const texts = ["--note", "--key", "--tenant-id", "--fields", "--field", "--ignore-field"].concat(
     "--idempotency-key",
+    "--reason",
+    "--alarm-command",
   );
   const free = [...texts, "--spool", "--report", "--out"];
   const valued = Object.entries(commands[command]!).filter(
