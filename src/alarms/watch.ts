@@ -144,12 +144,12 @@ export class AlarmWatch {
 
   /** Stores what was changed, and reads what others have. */
   private async keep(): Promise<void> {
-    const { clock, store } = this.options;
+    const { channels, clock, store } = this.options;
     const { kept } = this;
     const nowMs = clock.monotonicMs();
     if (this.working || nowMs < this.nextKeepMs) return;
     if (!kept.isStored) await this.during(kept.keep());
-    else if (nowMs >= this.nextReadMs) {
+    else if (channels.length > 0 && nowMs >= this.nextReadMs) {
       this.nextReadMs = nowMs + (store.chargesRequests ? readEveryChargedMs : readEveryMs);
       await this.during(kept.readIfNew());
     }

@@ -31,8 +31,17 @@ const commandsOf: Record<string, string[]> = {
     "verify",
     "pin list",
     "lanes list",
+    "alarm list",
   ],
-  notes: ["pin add", "pin remove", "acknowledge", "mark", "lanes set"],
+  notes: [
+    "pin add",
+    "pin remove",
+    "acknowledge",
+    "mark",
+    "lanes set",
+    "alarm silence",
+    "alarm unsilence",
+  ],
 };
 
 /** What happens too seldom to be brought about here, and why. */
@@ -40,6 +49,9 @@ const seldom = new Set([
   "maintenance create evidence/", // a version chain that breaks
   "maintenance create rates/", // a fold of more than 16 MiB
   "maintenance delete expiries/", // many rounds that expire
+  "capture create alarms/", // something that is wrong for a minute
+  "capture delete alarms/", // ten changes of that
+  "notes delete alarms/", // ten silences
   "capture delete handovers/", // a process that is asked to end, and does not answer
   "restore create rates/", // a drill of more than 16 MiB
   "maintenance delete operations/", // an operation whose time is over
@@ -175,8 +187,17 @@ test.skipIf(whyNotLong !== undefined)(
         await done(repo, "restore", ...target, "--db", "shop", "--rename", "shop=copy");
         await done(repo, "drill", ...target, "--latest");
         await done(repo, "export", "--out", join(directory, "dump.tar.gz"));
-        const looking = ["status", "catalog", "plan", "verify", "pin list", "lanes list"];
+        const looking = [
+          "status",
+          "catalog",
+          "plan",
+          "verify",
+          "pin list",
+          "lanes list",
+          "alarm list",
+        ];
         const noting = ["pin add release", "pin remove release", "mark release"];
+        noting.push("alarm silence behind --for 1h --reason known", "alarm unsilence behind");
         await allDone(repo, ...looking, "show shop.a 1", ...noting);
         const { stdout } = await start(["status", "--repo", repo, "--json"]).finished;
         const { restorableUntil } = JSON.parse(stdout) as { restorableUntil: string };
