@@ -97,11 +97,14 @@ export class World {
 
   private guardedStore(guarded: <T>(work: () => Promise<T>) => Promise<T>): ObjectStore {
     const { store } = this;
-    const there = <T>(work: () => Promise<T>) =>
-      guarded(() => {
+    const there = async <T>(work: () => Promise<T>) => {
+      // A receiver may answer before the store does.
+      for (let turns = this.random.below(20); turns > 0; turns -= 1) await Promise.resolve();
+      return guarded(() => {
         if (this.isStoreAway) throw new StoreUnavailable("the store is away");
         return work();
       });
+    };
     return overriding(store, {
       put: (...args) => there(() => store.put(...args)),
       get: (...args) => there(() => store.get(...args)),
@@ -126,9 +129,13 @@ export class World {
     this.clock.ms += ms;
     const life = this.alive;
     const death = new Promise<void>((resolve) => (this.killed = resolve));
+    // Looks and deliveries do not wait for each other.
+    const deliver = () => Promise.all(this.channels.map((channel) => this.watch.deliver(channel)));
     const work = async () => {
-      await this.watch.step();
-      await Promise.all(this.channels.map((channel) => this.watch.deliver(channel)));
+      const looking = this.watch.step();
+      for (let i = 0; i < 5; i += 1) await deliver();
+      await looking;
+      await deliver();
     };
     await Promise.race([work(), death]);
     if (life.isDead) this.begin();

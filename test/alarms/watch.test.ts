@@ -184,6 +184,7 @@ describe("an alarm", () => {
     await other.keep();
     world.isStoreAway = false;
     world.toggle(away);
+    await minutes(world, 1);
     world.toggle(damaged);
     await minutes(world, 3);
     const { book } = await bookOf(world);
