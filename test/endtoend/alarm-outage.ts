@@ -3,7 +3,7 @@ import { readFile, rename } from "node:fs/promises";
 import type { Letter } from "../../src/alarms/letter.js";
 import { r } from "../server/driver.js";
 import { Receiver } from "./alarm-receiver.js";
-import { cliJson } from "./cli.js";
+import { cliJson, untilStatus } from "./cli.js";
 import { kill, type Stage, stop, until } from "./stage.js";
 
 export interface Outage {
@@ -43,7 +43,11 @@ export async function outage(stage: Stage, { tables, awayMs, after }: Outage): P
       .split("\n")
       .flatMap((line) => (line ? [JSON.parse(line) as Letter] : []));
   const first = run();
-  await stage.untilExactNow(repo, ...names.slice(0, 3).map((name) => `many.${name}`));
+  const isLive = ({ name, state }: { name: string; state: string }) =>
+    !name.startsWith("many.") || state === "live";
+  const areThere = (all: { name: string; state: string }[]) =>
+    all.length >= tables && all.every(isLive);
+  await untilStatus(repo, (now) => areThere(now.tables), 60_000 + tables * 1000);
   await rename(repo, `${repo}.elsewhere`);
   const beganMs = performance.now();
   while (performance.now() - beganMs < awayMs) {
