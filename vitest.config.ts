@@ -3,6 +3,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
   "test/coordination/contenders.test.ts",
+  "test/endtoend/alarm-outage.test.ts",
+  "test/endtoend/alarms.test.ts",
   "test/endtoend/catalog-instants.test.ts",
   "test/endtoend/change-of-keys.test.ts",
   "test/endtoend/clock.test.ts",

@@ -36,7 +36,10 @@ export const exitStatus = {
   leftOut: 14,
   /** Thinkback was installed without its native part. */
   install: 15,
-  /** A check of `thinkback doctor` failed; or a Redis that `thinkback run` is given cannot do what is needed. */
+  /**
+   * A check of `thinkback doctor` failed; or a Redis that `thinkback run` is given cannot do what is needed; or a
+   * channel did not take the test of `thinkback alarm test`.
+   */
   unfit: 16,
   /** Live documents were left as they are: others had changed them, or the server refuses what they would become. */
   conflict: 17,

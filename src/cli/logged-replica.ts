@@ -1,21 +1,29 @@
 import type { CopyObserver } from "../copies/replicas.js";
 import { messageOf } from "../errors.js";
+import type { Facts } from "../health/facts.js";
 import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 
-/** Tells the log how a copy fares that is kept up to date. */
-export function loggedReplica(copy: string, log: Log): Omit<CopyObserver, "keepsUp"> {
+/** The name under which the facts have how a copy fares. */
+export const copyWork = (copy: string) => `copy ${copy}`;
+
+/** Tells the log, and the facts, how a copy fares that is kept up to date. */
+export function loggedReplica(copy: string, log: Log, facts: Facts): Omit<CopyObserver, "keepsUp"> {
   return {
-    fails: (error) =>
+    fails: (error) => {
+      facts.failed(copyWork(copy), error);
       log.warn(
         { copy, error: messageOf(error) },
         "the copy cannot be brought up to date now; it is tried again, and the capture goes on",
-      ),
-    isLevel: ({ objects, bytes }, ms) =>
+      );
+    },
+    isLevel: ({ objects, bytes }, ms) => {
+      facts.succeeded(copyWork(copy));
       log.info(
         { copy, objects, bytes, seconds: ms / 1000 },
         `the copy has everything that the repository has: ${counted(objects, "object was", "objects were")} copied, ${formatBytes(bytes)}`,
-      ),
+      );
+    },
     finds: (object, what) =>
       log.error({ copy, object, what }, "an object cannot be copied; see `thinkback copy --check`"),
     gives: (segments) =>

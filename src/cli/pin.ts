@@ -12,12 +12,15 @@ import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
 import { instantOf } from "./instant-of.js";
+import { durationOption } from "./maintenance-options.js";
 import { formatTable, isoOrNull, type Output, waitingText } from "./output.js";
 
 export interface AddPinArguments {
   repo: string;
   at?: string;
   note?: string;
+  for?: string;
+  around?: string;
   allowInexact?: boolean;
 }
 
@@ -32,6 +35,8 @@ export async function addPinCommand(
     name,
     ...(args.at === undefined ? {} : { at: await instantOf(args.at, repository, now) }),
     ...(args.note === undefined ? {} : { note: args.note }),
+    ...(args.for === undefined ? {} : { until: now + durationOption("--for", args.for, 60_000) }),
+    ...(args.around === undefined ? {} : { aroundMs: aroundMsOf(args.around) }),
     allowInexact: args.allowInexact === true,
   };
   const underLease = <T>(work: () => Promise<T>) =>
@@ -44,10 +49,19 @@ export async function addPinCommand(
     (ms) => output.note(waitingText(ms)),
   );
   output.line(`pinned ${name} at ${formatInstant(pin.at)}`);
+  if (pin.days) {
+    const [from, to] = [formatInstant(pin.days.from), formatInstant(pin.days.to)];
+    output.line(`every change from ${from} to ${to} stays too`);
+  }
   for (const one of inexactOf(classes)) output.line(`${one.name} is ${whereText(one)} then`);
   const { tables, catalog, access } = classes;
   output.result({ ...pinResult(pin), tables, catalog, access: access ?? null });
 }
+
+/** At most 90 days: what is kept finely for longer is better declared with --keep. */
+const aroundMsMax = 90 * 86_400_000;
+
+const aroundMsOf = (text: string) => durationOption("--around", text, 0, aroundMsMax);
 
 export async function listPinsCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
@@ -95,7 +109,8 @@ export function lookedAtResult(pin: LookedAtPin): object {
   return { ...pinResult(pin), holds: !ended && losses.length === 0, ended, losses };
 }
 
-export function pinResult({ name, at, made, until, note }: Pin): object {
+export function pinResult({ name, at, made, until, note, days }: Pin): object {
   const times = { at: formatInstant(at), made: formatInstant(made), until: isoOrNull(until) };
-  return { name, ...times, note: note ?? null };
+  const keeps = days && { from: formatInstant(days.from), to: formatInstant(days.to) };
+  return { name, ...times, note: note ?? null, ...(keeps ? { days: keeps } : {}) };
 }

@@ -8,6 +8,7 @@ import { explained } from "./explained.js";
 import { takeKeys } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
 import { takePast } from "./past.js";
+import { alarming } from "./program-alarms.js";
 import { changing } from "./program-changes.js";
 import { configuring } from "./program-config.js";
 import { copying } from "./program-copies.js";
@@ -113,6 +114,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     noting,
     evidencing,
     serving,
+    alarming,
   ]) {
     define(program, output);
   }

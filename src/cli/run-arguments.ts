@@ -1,4 +1,5 @@
 /** The arguments of `thinkback run`. */
+import type { AlarmArguments } from "./alarm-arguments.js";
 import type { Configured } from "./configured.js";
 import type { SourceArguments } from "./connect.js";
 import type { MaintainArguments } from "./maintain.js";
@@ -19,7 +20,8 @@ export interface RunArguments
     SourceArguments,
     RedisArguments,
     Configured,
-    ApiArguments {
+    ApiArguments,
+    AlarmArguments {
   /** What the process does, such as `capture,fold`. */
   role: string;
   /** False if --no-fold is given. */

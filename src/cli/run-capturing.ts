@@ -56,7 +56,7 @@ export class Capturing {
       args.repo,
       copies,
       systemClock,
-      (copy) => ({ ...loggedReplica(copy, log), ...facts.copyObserver(copy) }),
+      (copy) => ({ ...loggedReplica(copy, log, facts), ...facts.copyObserver(copy) }),
       use,
     );
     try {

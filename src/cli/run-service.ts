@@ -2,13 +2,20 @@
 import { Metrics } from "../health/metrics.js";
 import { keepReading } from "../health/repository-reading.js";
 import type { Served, ServicePart, Serving } from "./served.js";
+import { alarms } from "./service-alarms.js";
 import { apiPart } from "./service-api.js";
 import { heartbeat } from "./service-heartbeat.js";
 import { metricsEndpoint } from "./service-metrics.js";
 import { serveRecoveries } from "./service-recoveries.js";
 import { version } from "./version.js";
 
-const parts: readonly ServicePart[] = [metricsEndpoint, heartbeat, serveRecoveries, apiPart];
+const parts: readonly ServicePart[] = [
+  metricsEndpoint,
+  heartbeat,
+  serveRecoveries,
+  alarms,
+  apiPart,
+];
 
 /** Begins all parts. Ends those that have begun if one cannot. */
 export async function serve(serving: Serving): Promise<() => Promise<void>> {

@@ -8,6 +8,7 @@ import { durationMs } from "../instant.js";
 import { parseHeads } from "../repository/log/head.js";
 import { sizeBytes } from "../size.js";
 import { refuseShared, spoolAt } from "../storage/store-at.js";
+import { alarmOptions } from "./alarm-arguments.js";
 import { accessToSource, addressesOf } from "./connect.js";
 import type { Repos } from "./copies-at.js";
 import { refuseWrongExpectations } from "./expect-file.js";
@@ -69,6 +70,7 @@ export async function readRunSettings(
   refuseIdleApi(args, roles);
   await checkApi(args);
   refuseBadAddresses(args);
+  alarmOptions(args);
   await refuseWrongExpectations(args.expect);
   if (roles.has("capture")) addressesOf(accessToSource(args), "source");
   else refuseCapturing(args);

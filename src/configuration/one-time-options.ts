@@ -87,6 +87,15 @@ export const eachTime: OptionRow[] = [
   ),
   text("--note <text>", ["acknowledge"], "what to remember about it", { mandatory: true }),
   text("--note <text>", ["pin add"], "what to remember about it"),
+  text("--for <duration>", ["pin add"], "how long it counts; until it is removed, if not given", {
+    type: "duration",
+  }),
+  text(
+    "--around <duration>",
+    ["pin add"],
+    "keep every change of the days so long before and after it too, while it counts",
+    { type: "duration" },
+  ),
   text(
     "--expect-head <head>",
     ["run", "maintain", "restore", "drill", "verify"],

@@ -35,6 +35,7 @@ export type OneOf =
   | "drill target"
   | "Redis"
   | "heartbeat"
+  | "alarm webhook"
   | "password of the source"
   | "password of the target";
 

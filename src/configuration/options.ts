@@ -3,6 +3,7 @@
  * the command line, the keys of the file, the environment variables and the table in docs/configuration.md are made of
  * this table. Where one flag means different things to different commands, each meaning is a row.
  */
+import { alarming } from "./alarm-options.js";
 import { capturing } from "./capture-options.js";
 import { connections } from "./connection-options.js";
 import { reporting } from "./evidence-options.js";
@@ -36,6 +37,7 @@ export const options: readonly OptionRow[] = [
   ...reporting,
   ...serving,
   ...health,
+  ...alarming,
   ...eachTime,
 ];
 

@@ -34,7 +34,7 @@ import type { StoredObject } from "../storage/object-store.js";
  * What processes that work on a repository tell each other. It is of no use in a copy, and is not copied. A recovery
  * that was requested of the repository MUST NOT be carried out of a copy of it once more.
  */
-const signals = /^(?:leases|members|holds|handovers|recoveries)\//;
+const signals = /^(?:alarms|leases|members|holds|handovers|recoveries)\//;
 
 export const isSignal = (name: string) => signals.test(inLane(name).own);
 

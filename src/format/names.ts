@@ -190,6 +190,7 @@ export const expiryPrefix = "expiries/";
 export const ratesPrefix = "rates/";
 export const foldLeasePrefix = "leases/fold/";
 export const pinsPrefix = "pins/";
+export const alarmsPrefix = "alarms/";
 export const holdPrefix = (unique: string) => `holds/${unique}-`;
 
 export const membersPrefix = "members/";

@@ -43,6 +43,8 @@ export interface Wrong {
   since: Instant;
   /** What happened, for people. */
   text: string;
+  /** The ids of the tables that it is about; absent if it is about no tables in particular. */
+  tables?: string[];
 }
 
 export interface Health {
@@ -74,10 +76,16 @@ export function proofAgeMsMax({ tickEveryMs }: Facts): number {
   return Math.max(patienceMs, 3 * tickEveryMs);
 }
 
-/** What is wrong now; of lanes for which the process stands by, nothing is. */
-export function healthOf(facts: Facts, now: Instant): Health {
+/**
+ * What is wrong now; of lanes for which the process stands by, nothing is.
+ * @param patience how long store, source and capture may fail before that is called wrong, in ms
+ */
+export function healthOf(facts: Facts, now: Instant, patience = patienceMs): Health {
   const lanes = capturedLanes(facts);
-  const wrong = [...lanes.flatMap((lane) => inLane(facts, lane, now)), ...inWorks(facts, now)];
+  const wrong = [
+    ...lanes.flatMap((lane) => inLane(facts, lane, now, patience)),
+    ...inWorks(facts, now),
+  ];
   return { healthy: wrong.length === 0, wrong: inOne(wrong) };
 }
 
@@ -100,11 +108,11 @@ const isApart = (at: Instant, now: Instant, facts: Facts) =>
 
 const isAhead = (at: Instant, now: Instant) => at - now > clockDifferenceMsMax;
 
-function inLane(facts: Facts, lane: LaneFacts, now: Instant): Wrong[] {
+function inLane(facts: Facts, lane: LaneFacts, now: Instant, patience: number): Wrong[] {
   const tables = [...facts.tables.values()].filter((table) => table.lane === lane.lane);
   const stopped = tables.filter(({ state }) => state === "stopped");
   const watched = tables.filter(({ state }) => state !== "stopped");
-  const cause = causeIn(facts, lane, now);
+  const cause = causeIn(facts, lane, now, patience);
   const found = cause
     ? [cause]
     : [...unproven(facts, watched, now), ...catalogIn(facts, lane, now)];
@@ -112,9 +120,9 @@ function inLane(facts: Facts, lane: LaneFacts, now: Instant): Wrong[] {
 }
 
 /** What keeps all of a lane from being proven. */
-function causeIn(facts: Facts, lane: LaneFacts, now: Instant): Wrong | undefined {
+function causeIn(facts: Facts, lane: LaneFacts, now: Instant, patience: number): Wrong | undefined {
   const { lastTick, storeFails, readingStopped, surveyFails, beginsLater } = lane;
-  const isLong = (since: Instant) => now - since > patienceMs;
+  const isLong = (since: Instant) => now - since > patience;
   if (lane.isLost) {
     const since = lastTick?.storedAt ?? lane.since;
     return wrong(
@@ -205,13 +213,12 @@ function grouped(
     groups.set(reason, [...(groups.get(reason) ?? []), table]);
   }
   const how = what === "tables" ? "not proven" : "stopped by a defect";
-  return [...groups].map(([reason, of]) =>
-    wrong(
-      what,
-      Math.min(...of.map(sinceOf)),
-      `${namesOf(of)} ${of.length === 1 ? "is" : "are"} ${how}: ${reason}`,
-    ),
-  );
+  return [...groups].map(([reason, of]) => ({
+    what,
+    since: Math.min(...of.map(sinceOf)),
+    text: `${namesOf(of)} ${of.length === 1 ? "is" : "are"} ${how}: ${reason}`,
+    tables: of.map(({ id }) => id),
+  }));
 }
 
 function namesOf(tables: TableFacts[]): string {

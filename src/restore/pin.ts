@@ -21,7 +21,13 @@ import { asOf, classOf, type InstantClass } from "../repository/coverage/as-of.j
 import { catalogFor } from "../repository/coverage/catalog-for.js";
 import { intervalAt } from "../repository/coverage/coverage.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
-import { addPin, checkPinName, type Pin, removePin } from "../repository/registers/pins.js";
+import {
+  addPin,
+  checkPinName,
+  daysAround,
+  type Pin,
+  removePin,
+} from "../repository/registers/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import {
@@ -41,6 +47,8 @@ export interface PinRequest {
   note?: string;
   /** How long it counts; until it is removed, if absent. */
   until?: Instant;
+  /** So long before and after it every change stays too, in ms; none if absent. */
+  aroundMs?: number;
   /** Pin instants that are not exact for every table, the catalog and access. */
   allowInexact: boolean;
   /**
@@ -81,7 +89,7 @@ export async function pinInstant(
   now: Instant,
   underLease: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<{ pin: Pin; classes: InstantClasses }> {
-  const { name, note, until, allowInexact } = request;
+  const { name, note, until, aroundMs, allowInexact } = request;
   checkPinName(name);
   const at = request.at ?? (await newestRestorable(await RepositoryView.read(repository)));
   if (at > now) {
@@ -102,6 +110,7 @@ export async function pinInstant(
     made: now,
     ...ends,
     ...(note === undefined ? {} : { note }),
+    ...(aroundMs === undefined ? {} : { days: daysAround(at, aroundMs) }),
     classes,
   };
   await addPin(repository.store, pin);

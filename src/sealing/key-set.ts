@@ -226,7 +226,7 @@ export function trustsOf(set: KeySet): (verify: string, name: string) => boolean
 
 /** What a writer writes, as the beginnings of names in a lane. Everything else only readers write. */
 const ofWriters =
-  /^(lanes\/\d+\/)?(writers|log|bases|members|handovers|holds|marks|audit|probes)\//;
+  /^(lanes\/\d+\/)?(writers|log|bases|alarms|members|handovers|holds|marks|audit|probes)\//;
 
 /** True if a key of that role may write an object of that name. */
 export const mayWrite = (role: Role, name: string): boolean =>

@@ -27,7 +27,7 @@ import {
   putExpiry,
 } from "../repository/registers/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/registers/keep-policy.js";
-import type { Pin } from "../repository/registers/pins.js";
+import { firstOf, type Pin } from "../repository/registers/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
@@ -76,7 +76,7 @@ export function firstWanted({
 }: Omit<ExpiryOptions, "now">): Instant | undefined {
   const kept = tiers && startOfKept(tiers, aged);
   if (kept === undefined) return undefined;
-  return Math.min(kept, ...pins.map(({ at }) => at));
+  return Math.min(kept, ...pins.map(firstOf));
 }
 
 /** Plans what to expire, and proves that nothing is lost that has to stay. Throws if something would be. */
@@ -305,10 +305,11 @@ function refuseLosses(
     const kept = then.get(table)?.intervals ?? [];
     if (!isDeepStrictEqual(kept, clipped(found, expiry).intervals))
       throw losing(table, "its tiers");
-    for (const { at, name } of pins) {
-      const isLost =
-        isExactAt(intervalAt(found, at), at) && !isExactAt(intervalAt({ intervals: kept }, at), at);
-      if (isLost) throw losing(table, `the pin ${name} at ${formatInstant(at)}`);
+    const isLost = (at: Instant) =>
+      isExactAt(intervalAt(found, at), at) && !isExactAt(intervalAt({ intervals: kept }, at), at);
+    for (const { at, days, name } of pins) {
+      const lost = [at, days?.from ?? at, days?.to ?? at].find(isLost);
+      if (lost !== undefined) throw losing(table, `the pin ${name}, for ${formatInstant(lost)}`);
     }
   }
 }

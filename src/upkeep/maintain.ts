@@ -24,7 +24,7 @@ import {
   resolutionAt,
 } from "../repository/registers/keep-policy.js";
 import { withLease } from "../repository/registers/lease.js";
-import { livePins, type Pin } from "../repository/registers/pins.js";
+import { livePins, type Pin, wantsAllOf } from "../repository/registers/pins.js";
 import { lanesOf } from "../repository/registers/settings.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
@@ -313,7 +313,7 @@ function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
     pinned: pins.map(({ at }) => at),
     resolutionOf: (span) => {
       // What neither tiers nor pins want is not thinned: the first base of the kept history may still be made of it.
-      if (!tiers || (first !== undefined && span.to < first)) return 1;
+      if (!tiers || (first !== undefined && span.to < first) || wantsAllOf(span, pins)) return 1;
       return resolutionAt(tiers, span, aged) ?? pinsOnlyMs;
     },
     // A folded segment is thinned as a whole, so all of it must enter the next tier at the same time.

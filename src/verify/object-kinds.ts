@@ -27,6 +27,7 @@ import { evidenceKind } from "../repository/records/evidence.js";
 import { markKind } from "../repository/records/marks.js";
 import { operationEndKind, operationKind } from "../repository/records/operations.js";
 import { verificationKind } from "../repository/records/verifications.js";
+import { alarmsKind } from "../repository/registers/alarms.js";
 import { expiryKind } from "../repository/registers/expiry.js";
 import { answerKind, wishKind } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
@@ -70,6 +71,7 @@ export const objectKinds = {
     has: form(`acknowledged/${table}/\\d{15}-\\d{15}\\.json`),
     as: acknowledgementKind,
   },
+  alarms: { has: form("alarms/\\d{10}\\.json"), as: alarmsKind },
   pins: { has: form("pins/\\d{10}\\.json"), as: pinsKind },
   settings: { has: form("settings/\\d{10}\\.json"), as: settingsKind },
   expiry: { has: form("expiries/\\d{10}\\.json"), as: expiryKind },

@@ -32,6 +32,7 @@ import { readEvidence } from "../repository/records/evidence.js";
 import { readMark } from "../repository/records/marks.js";
 import { operationEndKind, readOperation } from "../repository/records/operations.js";
 import { readVerification } from "../repository/records/verifications.js";
+import { alarmsKind } from "../repository/registers/alarms.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
 import { readAnswer, readWish } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
@@ -60,6 +61,7 @@ export interface SmallObjects {
 
 /** One that was listed may be deleted by now. */
 const shortLived: ReadonlySet<ObjectKind> = new Set([
+  "alarms",
   "lease",
   "hold",
   "member",
@@ -112,6 +114,7 @@ const readers: Record<SmallKind, Read> = {
   expiry: numbered(expiryKind),
   rates: numbered(ratesKind),
   lease: numbered(leaseKind),
+  alarms: numbered(alarmsKind),
   pins: numbered(pinsKind),
   hold: readHold,
   member: readMember,

@@ -85,6 +85,7 @@ const urls = [
 ]
   .map((end) => nowhere + end)
   .concat("rethinkdb://a:%zz@127.0.0.1:1", "http://127.0.0.1", "rethinkdb:", "127.0.0.1:28015");
+const hooks = ["http://127.0.0.1:1/x", "https://a:b@127.0.0.1/", "ftp://127.0.0.1", "x", ""];
 const renames = ["shop=store", "shop.orders=a.b", "shop=", "=", "a=b=c", "shop.orders=store"];
 const secretFiles = ["/none/secret", "/dev/null", "/proc", "", import.meta.filename];
 const flag = [undefined];
@@ -241,6 +242,14 @@ const commands: Record<string, Options> = {
     "--heartbeat-url": ["http://127.0.0.1:1/x", "file:///etc/passwd", "http://", "x", ""],
     "--heartbeat-url-file": secretFiles,
     "--expect-head": head,
+    "--alarm-webhook": hooks,
+    "--alarm-webhook-file": secretFiles,
+    "--alarm-slack-file": secretFiles,
+    "--alarm-command": ["true", "exit 3", ""],
+    "--alarm-after": ["store-away=10m", "store-away=off", "store-away", "x=1m", "behind=1s=2s", ""],
+    "--alarm-behind": durations,
+    "--alarm-digest": crons,
+    "--mass-change": ["10%/1m", "off", "0%/1m", "101%/1m", "10%", "10%/1d", "x/1m", ""],
     ...maintained,
   },
   restore: {
@@ -341,7 +350,13 @@ const commands: Record<string, Options> = {
   },
   catalog: { ...past, "--at": times },
   acknowledge: { "--at": times, "--note": ["known", ""] },
-  "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },
+  "pin add": {
+    "--at": times,
+    "--note": ["known", ""],
+    "--for": durations,
+    "--around": durations,
+    "--allow-inexact": flag,
+  },
   "lanes list": {},
   "lanes set": {},
   "recoveries list": {},
@@ -350,6 +365,15 @@ const commands: Record<string, Options> = {
   "recoveries approve": {},
   "recoveries cancel": {},
   "recoveries approval": {},
+  "alarm list": {},
+  "alarm test": {
+    "--alarm-webhook": hooks,
+    "--alarm-webhook-file": secretFiles,
+    "--alarm-slack-file": secretFiles,
+    "--alarm-command": ["true", "exit 3", ""],
+  },
+  "alarm silence": { "--for": durations, "--reason": ["known", ""] },
+  "alarm unsilence": {},
   "pin list": {},
   "key list": {},
   "key remove": { "--distrust": flag },
@@ -380,6 +404,8 @@ const positional: Record<string, string[][]> = {
   rewind: [names],
   promote: [["shop.orders_at_20261128T100400Z", "shop.orders", "orders", "a.b.c", ""]],
   import: [["/dev/null", "/none/dump.tar.gz", "/proc", "/", "", import.meta.filename]],
+  "alarm silence": [["store-away", "store-awai", "behind-0123abcd", "", "x"]],
+  "alarm unsilence": [["store-away", "behind-0123abcd", ""]],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -420,6 +446,7 @@ const mandatory: Record<string, Record<string, string>> = {
   export: { "--out": "/proc/none/out" },
   "evidence export": { "--from": "2026-11-01T00:00:00Z" },
   "token create": { "--role": "viewer" },
+  "alarm silence": { "--for": "2h", "--reason": "known" },
 };
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
@@ -451,6 +478,7 @@ test("the commands and options here are all that there are", async () => {
         "lanes",
         "recoveries",
         "key",
+        "alarm",
         "init",
         "copy",
         "config",
@@ -497,6 +525,8 @@ describe.each(Object.keys(commands))("%s", (command) => {
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet, a field has any name. */
   const texts = ["--note", "--key", "--tenant-id", "--fields", "--field", "--ignore-field"].concat(
     "--idempotency-key",
+    "--reason",
+    "--alarm-command",
   );
   const free = [...texts, "--spool", "--report", "--out"];
   const valued = Object.entries(commands[command]!).filter(

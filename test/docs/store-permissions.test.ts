@@ -33,9 +33,19 @@ const commandsOf: Record<string, string[]> = {
     "lanes list",
     "recoveries list",
     "recoveries show",
+    "alarm list",
   ],
   request: ["recoveries request", "recoveries approve", "recoveries cancel"],
-  notes: ["pin add", "pin remove", "acknowledge", "mark", "lanes set", "recoveries approval"],
+  notes: [
+    "pin add",
+    "pin remove",
+    "acknowledge",
+    "mark",
+    "lanes set",
+    "alarm silence",
+    "alarm unsilence",
+    "recoveries approval",
+  ],
 };
 
 /** What happens too seldom to be brought about here, and why. */
@@ -43,6 +53,9 @@ const seldom = new Set([
   "maintenance create evidence/", // a version chain that breaks
   "maintenance create rates/", // a fold of more than 16 MiB
   "maintenance delete expiries/", // many rounds that expire
+  "capture create alarms/", // something that is wrong for a minute
+  "capture delete alarms/", // ten changes of that
+  "notes delete alarms/", // ten silences
   "capture delete handovers/", // a process that is asked to end, and does not answer
   "restore create rates/", // a drill of more than 16 MiB
   "maintenance delete operations/", // an operation whose time is over
@@ -179,12 +192,21 @@ test.skipIf(whyNotLong !== undefined)(
         await done(repo, "restore", ...target, "--db", "shop", "--rename", "shop=copy");
         await done(repo, "drill", ...target, "--latest");
         await done(repo, "export", "--out", join(directory, "dump.tar.gz"));
-        const looking = ["status", "catalog", "plan", "verify", "pin list", "lanes list"].concat(
+        const looking = [
+          "status",
+          "catalog",
+          "plan",
+          "verify",
+          "pin list",
+          "lanes list",
           "recoveries list",
-        );
+          "alarm list",
+        ];
         const noting = ["pin add release", "pin remove release", "mark release"].concat(
           "recoveries approval all",
           "recoveries request drill",
+          "alarm silence behind --for 1h --reason known",
+          "alarm unsilence behind",
         );
         await allDone(repo, ...looking, "show shop.a 1", ...noting);
         const { stdout } = await start(["status", "--repo", repo, "--json"]).finished;

@@ -52,7 +52,12 @@ test("a table whose proof stands still is named; one that is proven is not", () 
   const { healthy, wrong } = healthOf(told.facts, told.now);
   expect(healthy).toBe(false);
   expect(wrong).toEqual([
-    { what: "tables", since: last, text: expect.stringContaining("shop.orders is not proven") },
+    {
+      what: "tables",
+      since: last,
+      text: expect.stringContaining("shop.orders is not proven"),
+      tables: ["id-of-orders"],
+    },
   ]);
   expect(isProvenLately(told.facts, told.now)).toBe(false);
 });
@@ -68,6 +73,7 @@ test("tables with one reason are one entry, which names some of them and their e
       what: "tables",
       since: began + 600_000,
       text: "shop.a, shop.b, shop.c and 2 more are not proven: the connection was lost",
+      tables: names.map((name) => `id-of-${name}`),
     },
   ]);
 });
@@ -112,6 +118,7 @@ test("a defect is told at once, beside what else is wrong", () => {
       what: "stopped",
       since: told.now,
       text: "shop.orders is stopped by a defect: cannot read properties of undefined",
+      tables: ["id-of-orders"],
     },
   ]);
 });

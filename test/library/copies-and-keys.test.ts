@@ -79,7 +79,7 @@ const namesIn = async (path: string) =>
   (await readdir(path, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && !entry.name.startsWith("."))
     .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1))
-    .filter((name) => !/^(leases|members|holds|handovers)\//.test(name))
+    .filter((name) => !/^(alarms|leases|members|holds|handovers)\//.test(name))
     .sort();
 
 test("a capture with a writer's key writes to each location, and says when a copy has all", async () => {

@@ -282,6 +282,7 @@ test("a writer may write what a capture writes, and nothing else", () => {
     "log/1/x",
     "lanes/2/log/1/x",
     "bases/t/1/x",
+    "alarms/1",
     "members/a-1",
     "marks/1-a",
     "audit/1-a-1",

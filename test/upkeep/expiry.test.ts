@@ -10,7 +10,7 @@ import {
 } from "../../src/repository/records/operations.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { parseKeep } from "../../src/repository/registers/keep-policy.js";
-import { addPin } from "../../src/repository/registers/pins.js";
+import { addPin, daysAround } from "../../src/repository/registers/pins.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { publishExpiry } from "../../src/upkeep/expire.js";
@@ -192,6 +192,37 @@ describe("an expiry", () => {
       await month.maintain();
     }
     expect(await isThere()).toEqual([false, 0]);
+  });
+
+  test("leaves the days that a pin wants whole as they are, until the pin ends", async () => {
+    const month = await days(1);
+    const begin = dayOf(month.clock.instant) - dayMs;
+    const at = begin + dayMs + 1_800_000;
+    const until = begin + 7 * dayMs;
+    const made = month.clock.instant;
+    await addPin(month.store, { name: "mass", at, made, until, days: daysAround(at, 1000) });
+    const ends = (day: number) =>
+      month.ticks.map(({ to }) => to).filter((to) => dayOf(to) === begin + day * dayMs);
+    const exact = async (day: number) => {
+      const { intervals } = (await readCoverage(month.store)).get(tables[0]!)!;
+      return ends(day).filter((to) => isExactAt(intervalAt({ intervals }, to), to));
+    };
+    await month.workUntil(begin + 2 * dayMs);
+    const before = { held: await exact(1), day2: [] as number[] };
+    expect(before.held.length).toBeGreaterThan(20);
+    for (let day = 2; day <= 6; day += 1) {
+      await month.workUntil(begin + day * dayMs + 3_600_000);
+      await month.maintain({ graceMs: 0 });
+      if (day === 3) before.day2 = await exact(2);
+    }
+    // The tiers keep an instant of each hour of two days: of the day after, only what a day still has.
+    expect(await exact(1)).toEqual(before.held);
+    expect((await exact(2)).length).toBeLessThan(before.day2.length);
+    for (let day = 8; day <= 9; day += 1) {
+      await month.workUntil(begin + day * dayMs);
+      await month.maintain({ graceMs: 0 });
+    }
+    expect(await exact(1)).toEqual([]);
   });
 
   test("is published when nothing but claims end", async () => {

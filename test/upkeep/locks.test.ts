@@ -87,5 +87,7 @@ async function namesRead({ store }: Month): Promise<Set<string>> {
   const wanted = [{ table: base.table, after: base.logFrom }];
   await (await LogCollection.read(view, wanted, view.pieces.at(-1)!.to)).dispose();
   for (const { name, keys } of base.parts) names.add(name).add(keys.name);
-  return new Set([...names].filter((name) => !/^(leases|members|holds|bundles)\//.test(name)));
+  return new Set(
+    [...names].filter((name) => !/^(alarms|leases|members|holds|bundles)\//.test(name)),
+  );
 }

@@ -65,6 +65,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     answer: "handovers/00000001-next1.answer.json",
     "member, the last": "members/",
     "lease, the last": "leases/fold/",
+    "alarms, the last": "alarms/",
     "pins, the last": "pins/",
     "settings, the last": "settings/",
     "expiry, the last": "expiries/",

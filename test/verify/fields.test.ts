@@ -23,6 +23,7 @@ import { readEvidence } from "../../src/repository/records/evidence.js";
 import { readMark } from "../../src/repository/records/marks.js";
 import { operationEndKind, readOperation } from "../../src/repository/records/operations.js";
 import { readVerification } from "../../src/repository/records/verifications.js";
+import { readAlarms } from "../../src/repository/registers/alarms.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
@@ -57,6 +58,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   "base keys": (store, name) => DataObject.open(store, name, "baseKeys"),
   evidence: readEvidence,
   acknowledgement: readAcknowledgement,
+  alarms: readAlarms,
   pins: listPins,
   settings: readSettings,
   expiry: latestExpiry,
@@ -99,6 +101,8 @@ const mayBeNull = new Set([
 ]);
 
 const mayBeAbsent = new Set([
+  "alarms: digested",
+  "alarms: notices.*.alarm",
   "base manifest: epoch",
   "claim: distrusts",
   "claim: exclude",
@@ -133,6 +137,7 @@ const mayBeAbsent = new Set([
   "operation: pin",
   "operation: pinned",
   "pins: pins.*.classes",
+  "pins: pins.*.days",
   "pins: pins.*.note",
   "pins: pins.*.until",
   "recovery: approvedBy",
@@ -255,7 +260,17 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
   }),
   pins: ({ number }) => ({
     number,
-    pins: [{ name: "a", at: 1, made: 1, until: 2, note: "why", classes: { [table]: "exact" } }],
+    pins: [
+      {
+        name: "a",
+        at: 1,
+        made: 1,
+        until: 2,
+        note: "why",
+        days: { from: 1, to: 2 },
+        classes: { [table]: "exact" },
+      },
+    ],
   }),
   drill: () => ({
     failure: { code: "damaged", message: "why" },

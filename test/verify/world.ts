@@ -28,6 +28,7 @@ import {
   putOperationEnd,
 } from "../../src/repository/records/operations.js";
 import { putVerification } from "../../src/repository/records/verifications.js";
+import { putAlarms } from "../../src/repository/registers/alarms.js";
 import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
 import { memberKind } from "../../src/repository/registers/members.js";
@@ -327,6 +328,15 @@ class WorldBuilder {
     for (const id of ["0123abcd", "0123abce"]) await this.addRecovery(id, at);
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
+    }
+    for (const number of [1, 2]) {
+      const alarm = { id: "store-away-1a2b3c4d", kind: "store-away", of: "", since: at };
+      const told = { ...alarm, raised: at, text: "the store is away", told: true };
+      const silence = { what: "behind", since: at, until: at + 1, reason: "a move" };
+      const to = ["webhook"];
+      const notice = { id: "n", type: "raised" as const, at, text: "the store is away", alarm, to };
+      const said = { open: [told], silences: [silence], notices: [notice], digested: at };
+      await putAlarms(store, { number, at, ...said });
     }
     const wish = { epoch: 1, unique: "next1", asked: at, host: "alpha", process: 7 };
     await putWish(store, wish);

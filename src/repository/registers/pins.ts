@@ -33,6 +33,8 @@ const pin = fields({
   /** It counts as long as the log has not passed this instant; absent if it counts until it is removed. */
   until: v.exactOptional(instant),
   note: v.exactOptional(text),
+  /** While it counts, every change of these days stays too, the first and the last included; absent if none does. */
+  days: v.exactOptional(fields({ from: instant, to: instant })),
   /** By table id, "catalog" and "access": the class of the instant when it was pinned, which the pin has to keep. */
   classes: v.exactOptional(byName(oneOf(classesWorstFirst))),
 });
@@ -60,6 +62,24 @@ export async function listPins(store: ObjectStore): Promise<Pin[]> {
  */
 export function livePins(pins: readonly Pin[], aged: Instant): Pin[] {
   return pins.filter(({ until }) => until === undefined || aged <= until);
+}
+
+const dayMs = 86_400_000;
+
+/** The whole UTC days that a stretch around an instant touches: history is thinned day by day. */
+export function daysAround(at: Instant, aroundMs: number): NonNullable<Pin["days"]> {
+  const beginOf = (time: Instant) => Math.floor(time / dayMs) * dayMs;
+  return { from: beginOf(Math.max(0, at - aroundMs)), to: beginOf(at + aroundMs) + dayMs - 1 };
+}
+
+/** True if a pin wants every change of some instant of the span. */
+export function wantsAllOf(span: { from: Instant; to: Instant }, pins: readonly Pin[]): boolean {
+  return pins.some(({ days }) => days && days.from <= span.to && span.from <= days.to);
+}
+
+/** The first instant that a pin wants. */
+export function firstOf({ at, days }: Pick<Pin, "at" | "days">): Instant {
+  return Math.min(at, days?.from ?? at);
 }
 
 /** So long a pin is still listed after its end. A clock that is wrong by days does not take one away. */
