@@ -89,6 +89,25 @@ export const pins = v.object({ pins: v.array(listedPin) });
 export const mark = v.object({ id: text, text, at: text, made: text });
 export const marks = v.object({ marks: v.array(mark) });
 
+export const silence = v.object({ what: text, since: text, until: text, reason: v.nullable(text) });
+export const alarms = v.object({
+  open: v.array(
+    v.object({
+      id: text,
+      kind: text,
+      severity: v.nullable(text),
+      since: text,
+      raised: text,
+      silenced: v.boolean(),
+      text: v.nullable(text),
+      hint: v.nullable(text),
+      docs: text,
+    }),
+  ),
+  silences: v.array(silence),
+  undelivered: v.record(v.string(), count),
+});
+
 export const status = v.object({
   repository: text,
   restorableUntil: instant,

@@ -16,11 +16,13 @@ import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { answering } from "./answering.js";
 import { BoundedCommands } from "./bounded-commands.js";
+import { serveMcp } from "./mcp.js";
 import { openApi } from "./openapi.js";
 import { healthOf } from "./probes.js";
 import { headersOf, problemOf, Refusal } from "./problem.js";
 import { may, rolesWith } from "./rights.js";
 import type { Route, Surroundings } from "./route.js";
+import { alarms } from "./routes-alarms.js";
 import { auditing } from "./routes-audit.js";
 import { documents } from "./routes-documents.js";
 import { notes } from "./routes-notes.js";
@@ -60,6 +62,7 @@ export const allRoutes: readonly Route[] = [
   ...seeing,
   ...documents,
   ...notes,
+  ...alarms,
   ...recoveries,
   ...auditing,
 ];
@@ -147,6 +150,7 @@ export function makeServer(options: ApiOptions): ApiServer {
       return reply.type(contentType).send(text);
     });
   }
+  serveMcp(app, { version: options.version, authorise: authorise({ right: "see" }) });
   return { app, end: endOf(app, clock) };
 }
 

@@ -25,6 +25,14 @@ export const pinName = v.pipe(
   v.string("the name of a pin is a text"),
   v.regex(/^[a-z0-9][a-z0-9-]{0,99}$/, "a pin has up to 100 small letters, digits and hyphens"),
 );
+/** A kind of alarms, or the id of one, which is a kind and 8 digits. */
+export const alarmName = v.pipe(
+  v.string("an alarm is a text"),
+  v.regex(/^[a-z]+(-[a-z0-9]+){0,9}$/, "an alarm is named by its id or its kind"),
+  v.maxLength(100, "the name of an alarm has at most 100 characters"),
+);
+/** A duration as the command line takes it, such as 2h. */
+export const span = printable(20, "a duration");
 export const recoveryId = v.pipe(
   v.string("an id is a text"),
   v.regex(/^[0-9a-f]{8}$/, "an id has 8 hexadecimal digits"),

@@ -16,10 +16,14 @@ const program = fileURLToPath(new URL("./main.js", import.meta.url));
 /** Commands on the repository that this process was given, with its keys and its configuration file. */
 export function commandsOn(
   args: KeyArguments & { repo: string; config?: string },
+  copies: readonly string[],
 ): PrintedCommands {
   const print: PrintedCommands["print"] = (command, options) => {
     const environment = { ...configIn(args), ...options.environment };
-    const whole = withOptions(command, ["--repo", args.repo, ...keysOf(args)]);
+    // Copies are of interest for themselves only there; the others read the repository that is served.
+    const repos = command[0] === "status" ? [args.repo, ...copies] : [args.repo];
+    const named = repos.flatMap((repo) => ["--repo", repo]);
+    const whole = withOptions(command, [...named, ...keysOf(args)]);
     return printed(whole, { ...options, environment });
   };
   return { print, run: async (command, options) => resultIn(await print(command, options)) };

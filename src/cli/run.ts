@@ -98,7 +98,7 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
     roles,
     repository,
     facts,
-    commands: commandsOn(args),
+    commands: commandsOn(args, settings.copies),
     waker: coordination.waker,
     clock: systemClock,
     log,

@@ -24,6 +24,10 @@ export const apiPart: ServicePart = async (served) => {
     hosts: args.apiHost,
     tls,
     version,
+    metrics: async () => {
+      const measured = served.metrics();
+      return { contentType: measured.contentType, text: await measured.text() };
+    },
     onDefect: (error, route) =>
       log.error({ route, error: messageOf(error) }, "an API request failed"),
     ending: signal,

@@ -414,3 +414,43 @@ test("what is no HTTP is answered with a problem, and the connection closed", as
   });
   expect(answered).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json.*"code":"invalid"/s);
 });
+
+test("alarms are listed, silenced, and told of again", async () => {
+  const nothing = await ask("GET", "/v1/alarms", { role: "viewer" });
+  expect([nothing.status, nothing.json]).toEqual([
+    200,
+    { open: [], silences: [], undelivered: {} },
+  ]);
+  const body = { what: "behind", for: "1h", reason: "known" };
+  const refused = await ask("POST", "/v1/silences", { role: "viewer", body });
+  expect(refused.status).toBe(403);
+  const made = await ask("POST", "/v1/silences", { role: "operator", body });
+  expect([made.status, made.headers["location"]]).toEqual([201, "/v1/silences/behind"]);
+  const unknown = await ask("POST", "/v1/silences", {
+    role: "operator",
+    body: { ...body, what: "no-such-kind" },
+  });
+  expect(unknown.status).toBe(422);
+  const ended = await ask("DELETE", "/v1/silences/behind", { role: "operator" });
+  expect([ended.status, ended.json]).toMatchObject([200, { what: "behind", reason: "known" }]);
+  expect((await audited()).map(({ what }) => what)).toEqual(
+    expect.arrayContaining(["alarm silence", "alarm unsilence"]),
+  );
+});
+
+test("an assistant asks by the API's own tokens, and a viewer's sees no document", async () => {
+  const call = (name: string, args: object) => ({
+    jsonrpc: "2.0",
+    id: 1,
+    method: "tools/call",
+    params: { name, arguments: args },
+  });
+  const headers = { accept: "application/json, text/event-stream" };
+  const asks = async (role: Role, body: object) =>
+    (await ask("POST", "/mcp", { role, headers, body })).text;
+  expect((await ask("POST", "/mcp", { headers, body: call("status", {}) })).status).toBe(401);
+  expect(await asks("viewer", call("status", {}))).toContain("restorableUntil");
+  const show = call("show", { table: "shop.orders", key: `${planted}-1`, at: served.before });
+  expect(await asks("viewer", show)).not.toContain(planted);
+  expect(await asks("operator", show)).toContain(planted);
+});

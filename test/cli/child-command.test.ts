@@ -24,19 +24,19 @@ afterAll(() => rm(repo, { recursive: true, force: true }));
 const signal = new AbortController().signal;
 
 test("what stands behind -- is no option", async () => {
-  const made = await commandsOn({ repo }).run(["mark", "add", "--", "--at"], { signal });
+  const made = await commandsOn({ repo }, []).run(["mark", "add", "--", "--at"], { signal });
   expect(made).toMatchObject({ text: "--at" });
 });
 
 test("a result that is too large stops the command", async () => {
   const list = ["mark", "list"];
-  const whole = await commandsOn({ repo }).print(list, { signal, printedBytesMax: 100_000 });
+  const whole = await commandsOn({ repo }, []).print(list, { signal, printedBytesMax: 100_000 });
   expect(JSON.parse(whole.toString())).toMatchObject({ marks: [{ text: "x".repeat(200) }, {}] });
-  const cut = commandsOn({ repo }).print(list, { signal, printedBytesMax: 100 });
+  const cut = commandsOn({ repo }, []).print(list, { signal, printedBytesMax: 100 });
   await expect(cut).rejects.toMatchObject({ code: "full" });
 });
 
 test("its own error comes back with its code", async () => {
-  const missing = commandsOn({ repo }).run(["pin", "remove", "none"], { signal });
+  const missing = commandsOn({ repo }, []).run(["pin", "remove", "none"], { signal });
   await expect(missing).rejects.toMatchObject({ code: "unknown", message: "there is no pin none" });
 });
