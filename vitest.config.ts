@@ -2,6 +2,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/endtoend/api-recovery.test.ts",
   "test/coordination/contenders.test.ts",
   "test/endtoend/alarm-outage.test.ts",
   "test/endtoend/alarms.test.ts",
