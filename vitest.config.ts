@@ -2,6 +2,9 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/endtoend/theft.test.ts",
+  "test/endtoend/full-disk.test.ts",
+  "test/endtoend/copies.test.ts",
   "test/endtoend/api-recovery.test.ts",
   "test/coordination/contenders.test.ts",
   "test/endtoend/alarm-outage.test.ts",
