@@ -248,11 +248,35 @@ function outcomeOf(became: Became, { digest }: SentWrite): WriteOutcome {
  * which the server parses at once.
  */
 export function insertTerm(table: TableReference, documents: readonly Buffer[]): string {
-  const texts = documents.map((document) => document.toString("latin1"));
   const held = textOf(heldTable(table));
   const never = textOf(orReplacedForItsMaker(table, false));
   const options = `{"return_changes":${never},"conflict":"replace",${soft}}`;
-  return `[${terms.insert},[${held},${jsonTerm(`[${texts.join(",")}]`)}],${options}]`;
+  return `[${terms.insert},[${held},[${terms.json},[${quotedArray(documents)}]]],${options}]`;
+}
+
+const [quote, backslash, comma, open, close] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d] as const;
+
+/**
+ * The text of an array of documents, as a JSON text itself. Byte by byte it takes half of the time of JSON.stringify,
+ * which a restore of many documents feels. The text of a document has no control characters.
+ */
+function quotedArray(documents: readonly Buffer[]): string {
+  const size = documents.reduce((sum, { length }) => sum + length + 1, 0);
+  const text = Buffer.allocUnsafe(2 * size + 4);
+  text[0] = quote;
+  text[1] = open;
+  let end = 2;
+  for (const [i, document] of documents.entries()) {
+    if (i > 0) text[end++] = comma;
+    for (let at = 0; at < document.length; at += 1) {
+      const byte = document[at]!;
+      if (byte === quote || byte === backslash) text[end++] = backslash;
+      text[end++] = byte;
+    }
+  }
+  text[end++] = close;
+  text[end++] = quote;
+  return text.toString("latin1", 0, end);
 }
 
 /** Deletes the documents of some keys from a table that this user made, without running a write hook. */
