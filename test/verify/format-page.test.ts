@@ -82,7 +82,7 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   token: ["### 13.11 Tokens"],
   settings: ["### 13.1 Settings"],
   pins: ["### 13.2 Pins"],
-  alarms: ["### 13.11 Alarms"],
+  alarms: ["### 13.12 Alarms"],
   lease: ["### 13.3 The lease"],
   hold: ["### 13.4 Holds"],
   wish: ["### 13.5 Hand-overs"],
