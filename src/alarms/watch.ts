@@ -16,7 +16,7 @@ import { Courier, type CourierObserver } from "./courier.js";
 import { KeptBook } from "./kept-book.js";
 import { type AlarmKind, alarmKinds, isAlarmKind } from "./kinds.js";
 import { beginSlack, type Slack, settle } from "./slack.js";
-import { keyOf, type Symptoms } from "./symptom.js";
+import { keyOf, type Symptom, type Symptoms } from "./symptom.js";
 
 export interface WatchOptions {
   store: ObjectStore;
@@ -101,9 +101,31 @@ export class AlarmWatch {
     return this.couriers[i]?.step(may) ?? Promise.resolve();
   }
 
-  /** Stores what is not stored yet, for the end of the process. */
-  async end(): Promise<void> {
-    if (this.isWatching) await this.keep();
+  /**
+   * Stores what is not stored yet, for the end of the process.
+   * @param failure what the capture has ended by, if it has not ended in order: an alarm, of which nobody else may tell
+   */
+  async end(failure?: string): Promise<void> {
+    if (!this.isWatching) return;
+    if (failure !== undefined) this.fall(failure);
+    await this.keep();
+    if (failure === undefined) return;
+    // The store may be what it has ended by.
+    await Promise.all(this.couriers.map((one) => one.step(() => true)));
+    await this.keep();
+  }
+
+  private fall(text: string): void {
+    const { afterMs, channels, clock } = this.options;
+    if (afterMs("capture-down") === undefined) return;
+    const now = clock.now();
+    const symptom: Symptom = { kind: "capture-down", of: "", since: now, text };
+    const standing = new Map([...this.slack.standing, [keyOf(symptom), symptom]]);
+    const before = new Map(this.kept.book.open.map((alarm) => [keyOf(alarm), alarm]));
+    const names = channels.map(({ name }) => name);
+    this.kept.apply((book) => observed(book, standing, now, names));
+    this.nextKeepMs = 0;
+    this.tell(before);
   }
 
   /** This process raises alarms from now on, after another one or as the first. */

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import * as v from "valibot";
 import { abortWith } from "../abort.js";
-import { type Clock, withTimeout } from "../clock.js";
+import { withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { Refusal } from "./problem.js";
 import { may } from "./rights.js";
@@ -40,7 +40,7 @@ export function answering(route: Route, around: Surroundings): Handler {
     const { status = 200, headers = {}, body } = await audited(route, asked, request.ip, around);
     reply.headers(headers).status(status);
     if (status === 204) return reply.send();
-    if (body instanceof EventStream) return stream(body, reply, streams, asked, around.clock);
+    if (body instanceof EventStream) return stream(body, reply, streams, asked, around);
     return reply.type("application/json").send(Buffer.isBuffer(body) ? body : JSON.stringify(body));
   };
 }
@@ -94,7 +94,7 @@ async function stream(
   reply: FastifyReply,
   streams: Map<string, number>,
   { caller, signal }: Pick<Asked<never, never, never>, "caller" | "signal">,
-  clock: Clock,
+  { clock, counts }: Pick<Surroundings, "clock" | "counts">,
 ): Promise<void> {
   const own = streams.get(caller.id) ?? 0;
   const all = [...streams.values()].reduce((sum, count) => sum + count, 0);
@@ -111,6 +111,8 @@ async function stream(
   });
   raw.flushHeaders();
   const send = async (text: string) => {
+    // The token may have been revoked, or have expired, since the stream began.
+    if (!(await counts(caller))) throw new Error("the token does not count any more");
     signal.throwIfAborted();
     if (raw.write(text)) return;
     const drained = new Promise<void>((resolve) => void raw.once("drain", resolve));
@@ -120,7 +122,7 @@ async function stream(
     await run({ send, signal });
     raw.end();
   } catch {
-    // The client has gone, is too slow, or is to ask another process. It comes again by itself.
+    // The client has gone, is too slow, may see nothing more, or is to ask another process. It comes again by itself.
     (raw.socket as Socket | null)?.destroy();
   } finally {
     const left = streams.get(caller.id)! - 1;

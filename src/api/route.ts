@@ -14,6 +14,8 @@ export interface Surroundings {
   clock: Clock;
   waker: Waker;
   audit: AuditWriter;
+  /** True if a caller's token counts still: a stream outlives the moment in which its token was checked. */
+  counts: (caller: Caller) => Promise<boolean>;
   /** Aborts when the process is to end. */
   ending: AbortSignal;
 }

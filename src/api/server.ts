@@ -94,9 +94,12 @@ export function makeServer(options: ApiOptions): ApiServer {
     clientErrorHandler: onClientError,
   } as object) as FastifyInstance;
   app.server.maxConnections = connectionsMax;
+  // Connections that wait for another request make room, so that probes are answered.
+  app.server.on("drop", () => app.server.closeIdleConnections());
   app.removeContentTypeParser("text/plain");
   // Each route checks what it is given by its own schemas.
   app.setValidatorCompiler(() => () => true);
+  const tokens = new TokenSet(store, clock);
   const around: Surroundings = {
     store,
     clock,
@@ -104,8 +107,8 @@ export function makeServer(options: ApiOptions): ApiServer {
     ending,
     commands: new BoundedCommands(options.commands, clock, ending),
     audit: new AuditWriter(store, clock),
+    counts: (caller) => tokens.counts(caller),
   };
-  const tokens = new TokenSet(store, clock);
   // Each request under way listens to it.
   setMaxListeners(0, ending);
   app.setErrorHandler((error, request, reply) => {
@@ -244,9 +247,11 @@ function onClientError(error: NodeJS.ErrnoException, socket: import("node:net").
   const problem = problemOf(refusal, false);
   const body = JSON.stringify(problem);
   const head = `content-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}`;
-  socket.end(
+  socket.write(
     `HTTP/1.1 ${problem.status} ${problem.title}\r\n${head}\r\nconnection: close\r\n\r\n${body}`,
   );
+  // A client that does not close its end would keep a place until it has been idle for minutes.
+  socket.destroySoon();
 }
 
 function endOf(app: FastifyInstance, clock: Clock): () => Promise<void> {

@@ -60,6 +60,13 @@ export class TokenSet {
     return { id, name, role };
   }
 
+  /** True if the token of a caller counts still; false also if that cannot be known now. */
+  async counts({ id }: Caller): Promise<boolean> {
+    if (!(await this.isUsable())) return false;
+    const token = this.current.get(id);
+    return token !== undefined && isInForce(token, this.clock.now());
+  }
+
   private ageMs(): number {
     return this.readAt === undefined
       ? Number.POSITIVE_INFINITY

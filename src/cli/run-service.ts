@@ -1,7 +1,7 @@
 /** Begins what a process serves beside its capture, and ends it. */
 import { Metrics } from "../health/metrics.js";
 import { keepReading } from "../health/repository-reading.js";
-import type { Served, ServicePart, Serving } from "./served.js";
+import type { EndOfPart, Served, ServicePart, Serving } from "./served.js";
 import { alarms } from "./service-alarms.js";
 import { apiPart } from "./service-api.js";
 import { heartbeat } from "./service-heartbeat.js";
@@ -18,16 +18,16 @@ const parts: readonly ServicePart[] = [
 ];
 
 /** Begins all parts. Ends those that have begun if one cannot. */
-export async function serve(serving: Serving): Promise<() => Promise<void>> {
+export async function serve(serving: Serving): Promise<EndOfPart> {
   const beside = new Beside(serving);
   const served: Served = {
     ...serving,
     readRepository: () => beside.readRepository(),
     metrics: () => beside.measured(),
   };
-  const ends: (() => Promise<void>)[] = [() => beside.end()];
-  const endAll = async () => {
-    for (const end of ends.toReversed()) await end();
+  const ends: EndOfPart[] = [() => beside.end()];
+  const endAll = async (failure?: unknown) => {
+    for (const end of ends.toReversed()) await end(failure);
   };
   try {
     for (const part of parts) ends.push(await part(served));

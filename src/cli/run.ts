@@ -1,6 +1,6 @@
 /** `thinkback run`: a process does what its roles say, until it is told to end. */
 import { aborted } from "../abort.js";
-import { systemClock } from "../clock.js";
+import { systemClock, withTimeout } from "../clock.js";
 import type { Repository } from "../format/description.js";
 import { Facts } from "../health/facts.js";
 import type { Wish } from "../repository/registers/handovers.js";
@@ -21,6 +21,9 @@ import { type RunSettings, readRunSettings } from "./run-settings.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { storeOf } from "./tried-store.js";
+
+/** How long a process whose capture has failed may take to tell of it, in ms. */
+const fallenMsMax = 20_000;
 
 /** What a process works with. */
 interface Work {
@@ -106,7 +109,13 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
     signal: ending,
   });
   const working = capturing ? capturing.run(coordination.coordinator, stop) : aborted(stop);
-  const next = await working.finally(() => ended.abort(new Error("the work has ended")));
+  const next = await working
+    .finally(() => ended.abort(new Error("the work has ended")))
+    .catch(async (error: unknown) => {
+      const late = () => new Error("the service does not end");
+      await withTimeout(systemClock, fallenMsMax, endService(error), late).catch(() => undefined);
+      throw error;
+    });
   await Promise.all([goingOn, measures, capturing?.end()]);
   await endService();
   return next ?? undefined;

@@ -37,4 +37,7 @@ export interface Served extends Serving {
  * Begins a part, if the options want it; throws for what would never work, such as an address that is taken.
  * @returns ends it; does not throw
  */
-export type ServicePart = (served: Served) => Promise<() => Promise<void>>;
+export type ServicePart = (served: Served) => Promise<EndOfPart>;
+
+/** @param failure what the capture has ended by; undefined if it has ended in order */
+export type EndOfPart = (failure?: unknown) => Promise<void>;

@@ -6,7 +6,7 @@ import { MassWatch } from "../alarms/mass-watch.js";
 import { type StatusSeen, statusSeen } from "../alarms/status-seen.js";
 import { symptoms } from "../alarms/symptoms.js";
 import { AlarmWatch, slackOf, type WatchObserver } from "../alarms/watch.js";
-import { ThinkbackError } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import { writtenBetween } from "../recovery/written-between.js";
 import { sizeBytes } from "../size.js";
@@ -75,12 +75,17 @@ export const alarms: ServicePart = (served) => {
     repeated(served, () => spool.step()),
     ...(channels.length > 0 ? [repeated(served, () => status.step())] : []),
   ];
-  return Promise.resolve(async () => {
+  return Promise.resolve(async (failure?: unknown) => {
     stopListening();
     await Promise.all(tasks);
-    await watch.end();
+    // Where another process has gone on, the backup goes on.
+    const isFenced = failure instanceof ThinkbackError && failure.code === "fenced";
+    await watch.end(failure === undefined || isFenced ? undefined : fallen(failure));
   });
 };
+
+const fallen = (failure: unknown) =>
+  `nothing is captured, the process has ended: ${messageOf(failure)}`;
 
 /** Does something every second until the process ends. What is unforeseen is logged, and it goes on. */
 async function repeated(

@@ -15,10 +15,11 @@ import { readSettings } from "../repository/registers/settings.js";
 import { isOfOneObject, type ObjectStore } from "../storage/object-store.js";
 import { targetOf } from "./allowed.js";
 import { wantsApproval } from "./approval.js";
-import { isOver } from "./changes.js";
+import { isOver, nextEvent } from "./changes.js";
 import { Claim } from "./claim.js";
 import {
   greatestNumbers,
+  putEvent,
   type RecoveryError,
   type RecoveryEvent,
   readEvent,
@@ -103,21 +104,47 @@ export class RecoveryWorker {
       });
       if (event) this.seen.set(id, { event, seenMs: clock.monotonicMs() });
     }
+    await this.sayUnended();
     const open = [...this.seen.values()].filter(({ event }) => !isOver(event.state));
     open.sort((a, b) => a.event.at - b.event.at);
     for (const { event, seenMs } of open) {
       if (!this.isClaimable(event, seenMs)) continue;
       const phase = event.planIn === undefined && !event.plan ? "plan" : "recovery";
       if (this.underWay.has(phase)) continue;
-      await this.begin(event, phase, signal);
+      await this.begin(event, phase, signal).catch((error: unknown) => {
+        if (!isOfOneObject(error)) throw error;
+        this.options.observer.fails(error);
+      });
+    }
+  }
+
+  /** Ends what was cancelled and whose process has ended before it said what it has left: nobody else would. */
+  private async sayUnended(): Promise<void> {
+    const { store, clock, observer } = this.options;
+    for (const { event, seenMs } of this.seen.values()) {
+      const { worker } = event;
+      if (event.state !== "cancelled" || !worker || !this.isSilent(worker, seenMs)) continue;
+      const error: RecoveryError = {
+        code: "incomplete",
+        message: `it was cancelled, and process ${worker.process} on ${worker.host} ended before it said what it has left`,
+        hint: "a table that is not whole refuses writes; an undo or a rewind can be taken back by its id, see `thinkback points`",
+      };
+      const by = { name: this.options.unique, via: "worker" } as const;
+      const said = nextEvent(event, { kind: "fail", error }, by, clock.now());
+      if (await putEvent(store, said)) observer.ended(said);
     }
   }
 
   private isClaimable({ id, state, worker, error }: RecoveryEvent, seenMs: number): boolean {
     if (state !== "planned" && state !== "running") return false;
     if ([...this.underWay.values()].some((one) => one.id === id)) return false;
+    if (worker) return this.isSilent(worker, seenMs);
+    return error === undefined || this.options.clock.monotonicMs() - seenMs >= retryMs;
+  }
+
+  /** True if a worker says nothing more. @param seenMs when its last event was seen */
+  private isSilent(worker: WorkerClaim, seenMs: number): boolean {
     const sinceMs = this.options.clock.monotonicMs() - seenMs;
-    if (!worker) return error === undefined || sinceMs >= retryMs;
     return sinceMs > worker.silentMs || this.hasEnded(worker);
   }
 

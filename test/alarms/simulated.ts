@@ -124,6 +124,11 @@ export class World {
     return never();
   }
 
+  /** The process ends; if not in order, by a failure. */
+  end(failure?: string): Promise<void> {
+    return this.watch.end(failure);
+  }
+
   /** Time goes by, and the process looks and delivers once. If it is killed meanwhile, another one begins. */
   async step(ms: number): Promise<void> {
     this.clock.ms += ms;

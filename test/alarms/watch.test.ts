@@ -306,3 +306,39 @@ test("a digest is sent at its time, once, and after a standstill one for all tha
   await minutes(world, 5);
   expect(world.got.get("webhook")).toHaveLength(2);
 });
+
+describe("a process whose capture has failed", () => {
+  test("tells of it before it ends, once, and the next one tells that it is over", async () => {
+    const world = new World(new Random(1));
+    await world.step(1000);
+    await world.end();
+    expect(world.got.get("webhook")).toEqual([]);
+    await world.end("the store is read-only");
+    const [letter, ...more] = world.got.get("slack")!;
+    expect(letter).toMatchObject({
+      type: "raised",
+      alarm: { kind: "capture-down", severity: "critical" },
+    });
+    expect(letter!.text).toContain("the store is read-only");
+    expect(more).toEqual([]);
+    world.begin();
+    await minutes(world, 3);
+    expect(world.got.get("slack")!.map(({ type }) => type)).toEqual(["raised", "ended"]);
+    judge(world);
+  });
+
+  test("tells of it also if the store is what it has failed by", async () => {
+    const world = new World(new Random(1));
+    await world.step(1000);
+    world.isStoreAway = true;
+    await world.end("the store is read-only");
+    expect(world.toldTo("webhook")).toHaveLength(1);
+  });
+
+  test("does not, if nobody wants to know", async () => {
+    const world = new World(new Random(1), { afterMs: () => undefined });
+    await world.step(1000);
+    await world.end("the store is read-only");
+    expect(world.toldTo("webhook")).toEqual([]);
+  });
+});

@@ -9,6 +9,7 @@ import type { PrintedCommands } from "../../src/commands.js";
 import { localWaker } from "../../src/coordination/wake.js";
 import { putEvent } from "../../src/recoveries/events.js";
 import { cancel, createRecovery, eventsOf } from "../../src/recoveries/recoveries.js";
+import { createToken, revokeToken } from "../../src/repository/registers/tokens.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { planted, type Served, serveRecorded } from "./served.js";
 
@@ -118,6 +119,30 @@ test("a reader that takes nothing is left, and its connection closed", async () 
   await served.close();
 }, 30_000);
 
+test("a stream ends when its token is revoked, and tells nothing more", async () => {
+  const { served, base } = await listening();
+  const { id } = await createRecovery(served.store, systemClock, undo);
+  const request = { name: "gone", role: "operator" as const, expiresAt: undefined };
+  const { token, text } = await createToken(served.store, request, Date.now());
+  const headers = { authorization: `Bearer ${text}` };
+  const open = () => fetch(`${base}/v1/recoveries/${id}/events`, { headers });
+  let followed = await open();
+  while (followed.status === 401) followed = await open();
+  let told = "";
+  const ended = (async () => {
+    for await (const chunk of followed.body!) told += Buffer.from(chunk as Uint8Array).toString();
+  })().catch(() => undefined);
+  await expect.poll(() => told).toContain("\nid: 1\n");
+  await revokeToken(served.store, token.id, Date.now());
+  const refused = async () => (await fetch(`${base}/v1/marks`, { headers })).status;
+  await expect.poll(refused, { timeout: 5000, interval: 200 }).toBe(401);
+  await cancel(served.store, systemClock, id, anna);
+  served.waker.wake("recoveries");
+  await ended;
+  expect(told).not.toContain("id: 2\n");
+  await served.close();
+}, 20_000);
+
 test("one token has eight streams at most, and the rest when one has ended", async () => {
   const { served, base } = await listening({ clock: fast });
   const { id } = await createRecovery(served.store, systemClock, undo);
@@ -153,6 +178,41 @@ test("a request that is sent too slowly is answered with 408, and closed", async
     });
     expect(answered).toMatch(/^HTTP\/1\.1 408 .*"code":"timeout"/s);
   }
+  await served.close();
+});
+
+test("a client that was refused keeps no place by leaving its end open", async () => {
+  const { served, port } = await listening({ requestMsMax: 400 });
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.on("error", () => undefined);
+  const connections = () =>
+    new Promise<number>((resolve) => served.app.server.getConnections((_, n) => resolve(n)));
+  await expect.poll(connections).toBe(1);
+  const text = await new Promise<string>((resolve) =>
+    socket.once("data", (bytes) => resolve(bytes.toString())),
+  );
+  expect(text).toContain('"code":"timeout"');
+  await expect.poll(connections).toBe(0);
+  socket.destroy();
+  await served.close();
+});
+
+test("connections that wait for another request make room for a probe", async () => {
+  const { served, base, port } = await listening();
+  served.app.server.maxConnections = 5;
+  const idle = Array.from({ length: 5 }, () => connect(port, "127.0.0.1"));
+  for (const socket of idle) {
+    socket.on("error", () => undefined);
+    socket.write("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    await new Promise((resolve) => socket.once("data", resolve));
+  }
+  const probe = () =>
+    fetch(`${base}/livez`).then(
+      ({ status }) => status,
+      () => "refused",
+    );
+  await expect.poll(probe, { timeout: 3000 }).toBe(200);
+  for (const socket of idle) socket.destroy();
   await served.close();
 });
 

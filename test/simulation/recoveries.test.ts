@@ -347,6 +347,45 @@ test("a process that ends in order leaves its recovery to another one, and costs
   expect((await world.events(id)).at(-1)).toMatchObject({ state: "done", attempt: 1 });
 });
 
+test("another process ends what was cancelled and whose process was killed before it said so", async () => {
+  const world = new World(1);
+  const { id } = await world.request("one");
+  world.start(names);
+  const last = async () => (await world.events(id)).at(-1)!;
+  for (let i = 0; i < 200 && (await last()).state !== "running"; i += 1) {
+    await world.time.runUntil(world.time.nowMs + 500);
+  }
+  world.lives.at(-1)!.kill();
+  expect(await cancel(world.store, world.clock, id, bob)).toMatchObject({
+    worker: { unique: "w1" },
+  });
+  world.start(names);
+  world.start(names);
+  await world.time.runUntil(world.time.nowMs + 30_000);
+  expect((await last()).worker).toBeDefined();
+  await world.time.runUntil(world.time.nowMs + 60_000);
+  const ended = await last();
+  expect(ended).toMatchObject({ state: "cancelled", error: { code: "incomplete" } });
+  expect(ended.worker).toBeUndefined();
+  expect(world.work.finished.has("one")).toBe(false);
+});
+
+test("a damaged first event keeps no other recovery waiting", async () => {
+  const world = new World(1);
+  const [{ id }, end] = [await world.request("one"), world.start(names)];
+  await world.time.runUntil(4000);
+  end.abort(new Error("it is to end"));
+  await world.time.runUntil(world.time.nowMs + 15_000);
+  expect((await world.events(id)).length).toBeGreaterThan(1);
+  const name = `recoveries/${id}-0000000001.json`;
+  await world.store.delete(name);
+  await world.store.put(name, Buffer.from("{}"));
+  const { id: second } = await world.request("two");
+  world.start(names);
+  await world.time.runUntil(world.time.nowMs + 120_000);
+  expect((await world.events(second)).at(-1)).toMatchObject({ state: "done" });
+});
+
 test("a recovery of a target that no process knows waits", async () => {
   const world = new World(1);
   const { id } = await world.request("elsewhere");
