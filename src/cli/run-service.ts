@@ -19,14 +19,19 @@ const parts: readonly ServicePart[] = [
 
 /** Begins all parts. Ends those that have begun if one cannot. */
 export async function serve(serving: Serving): Promise<() => Promise<void>> {
-  const beside = new Beside(serving);
+  const ended = new AbortController();
+  const signal = AbortSignal.any([serving.signal, ended.signal]);
+  const beside = new Beside({ ...serving, signal });
   const served: Served = {
     ...serving,
+    signal,
     readRepository: () => beside.readRepository(),
     metrics: () => beside.measured(),
   };
   const ends: (() => Promise<void>)[] = [() => beside.end()];
   const endAll = async () => {
+    // A part that goes on until the signal aborts would be waited for without end.
+    ended.abort(new Error("the service ends"));
     for (const end of ends.toReversed()) await end();
   };
   try {
@@ -38,38 +43,33 @@ export async function serve(serving: Serving): Promise<() => Promise<void>> {
   return endAll;
 }
 
-/** What several parts may want, and goes on once for all of them. */
+/** What several parts may want, and goes on once for all of them, until the signal aborts. */
 class Beside {
-  private readonly ended = new AbortController();
   private readonly goingOn: Promise<void>[] = [];
   private isReading = false;
   private metrics: Metrics | undefined;
 
   constructor(private readonly serving: Serving) {}
 
-  private get signal(): AbortSignal {
-    return AbortSignal.any([this.serving.signal, this.ended.signal]);
-  }
-
   readRepository(): void {
     if (this.isReading) return;
     this.isReading = true;
-    const { facts, commands, clock, repository, isFirst: isOurs } = this.serving;
+    const { facts, commands, clock, repository, isFirst: isOurs, signal } = this.serving;
     const chargesRequests = repository.store.chargesRequests === true;
-    const options = { commands, clock, chargesRequests, isOurs, signal: this.signal };
+    const options = { commands, clock, chargesRequests, isOurs, signal };
     this.goingOn.push(keepReading(facts, options));
   }
 
   measured(): Metrics {
     if (this.metrics) return this.metrics;
     this.metrics = new Metrics({ ...this.serving, version });
-    this.goingOn.push(this.metrics.measure(this.signal));
+    this.goingOn.push(this.metrics.measure(this.serving.signal));
     this.readRepository();
     return this.metrics;
   }
 
+  /** MUST be called after the signal has aborted. */
   async end(): Promise<void> {
-    this.ended.abort(new Error("the capture ended"));
     await Promise.all(this.goingOn);
   }
 }

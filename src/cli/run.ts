@@ -50,16 +50,17 @@ export async function run(
   // A one-shot backup shares nothing.
   const redis = settings.redis && !args.once ? await tryRedis(settings.redis, log) : undefined;
   let capturing: Capturing | undefined;
+  let coordination: Coordination | undefined;
   try {
     if (roles.has("capture")) capturing = await Capturing.open(settings, use, facts, log);
     const repository = capturing?.repository ?? (await openRepository(storeOf(args, use)));
-    const coordination = coordinationOf(redis, repository, facts, log);
+    coordination = coordinationOf(redis, repository, facts, log);
     const work = { settings, repository, capturing, coordination, use, facts, log };
     const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing)));
     const next = await workUntil(stop, work);
     tellEnd(output, work, next, (performance.now() - began) / 1000);
-    coordination.end();
   } finally {
+    coordination?.end();
     redis?.redis.disconnect();
     await capturing?.close();
   }
@@ -88,28 +89,35 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
   const { args, roles } = settings;
   const ended = new AbortController();
   const ending = AbortSignal.any([stop, ended.signal]);
-  const goingOn = goingOnFor(work, ending);
-  const measures = Promise.all([
+  const goingOn = Promise.all([
+    goingOnFor(work, ending),
     logOwnMeasures(systemClock, log, ending),
     logRequests(use, systemClock, log, ending),
   ]);
-  const endService = await serve({
-    args,
-    roles,
-    repository,
-    facts,
-    commands: commandsOn(args, settings.copies),
-    waker: coordination.waker,
-    clock: systemClock,
-    log,
-    isFirst: () => capturing?.isFirst === true,
-    signal: ending,
-  });
-  const working = capturing ? capturing.run(coordination.coordinator, stop) : aborted(stop);
-  const next = await working.finally(() => ended.abort(new Error("the work has ended")));
-  await Promise.all([goingOn, measures, capturing?.end()]);
-  await endService();
-  return next ?? undefined;
+  let endService = () => Promise.resolve();
+  try {
+    endService = await serve({
+      args,
+      roles,
+      repository,
+      facts,
+      commands: commandsOn(args, settings.copies),
+      waker: coordination.waker,
+      clock: systemClock,
+      log,
+      isFirst: () => capturing?.isFirst === true,
+      signal: ending,
+    });
+    const working = capturing ? capturing.run(coordination.coordinator, stop) : aborted(stop);
+    const next = await working.finally(() => ended.abort(new Error("the work has ended")));
+    await Promise.all([goingOn, capturing?.end()]);
+    return next ?? undefined;
+  } finally {
+    // Also after an error: a recovery that is stopped is left to others, and an alarm is stored.
+    ended.abort(new Error("the work has failed"));
+    await goingOn;
+    await endService();
+  }
 }
 
 /** Maintenance and drills. Of the processes that capture, the one that captures lane 0 makes them. */
