@@ -1,6 +1,6 @@
 /** Begins what a process serves beside its capture, and ends it. */
 import { Metrics } from "../health/metrics.js";
-import { keepReading } from "../health/repository-reading.js";
+import { RepositoryReading } from "../health/repository-reading.js";
 import type { Served, ServicePart, Serving } from "./served.js";
 import { alarms } from "./service-alarms.js";
 import { apiPart } from "./service-api.js";
@@ -25,7 +25,8 @@ export async function serve(serving: Serving): Promise<() => Promise<void>> {
   const served: Served = {
     ...serving,
     signal,
-    readRepository: () => beside.readRepository(),
+    reading: beside.reading,
+    keepReading: () => beside.keepReading(),
     metrics: () => beside.measured(),
   };
   const ends: (() => Promise<void>)[] = [() => beside.end()];
@@ -45,26 +46,31 @@ export async function serve(serving: Serving): Promise<() => Promise<void>> {
 
 /** What several parts may want, and goes on once for all of them, until the signal aborts. */
 class Beside {
+  readonly reading: RepositoryReading;
   private readonly goingOn: Promise<void>[] = [];
-  private isReading = false;
   private metrics: Metrics | undefined;
 
-  constructor(private readonly serving: Serving) {}
-
-  readRepository(): void {
-    if (this.isReading) return;
-    this.isReading = true;
-    const { facts, commands, clock, repository, isFirst: isOurs, signal } = this.serving;
+  constructor(private readonly serving: Serving) {
+    const { facts, commands, clock, repository, isFirst: isOurs, signal } = serving;
     const chargesRequests = repository.store.chargesRequests === true;
-    const options = { commands, clock, chargesRequests, isOurs, signal };
-    this.goingOn.push(keepReading(facts, options));
+    this.reading = new RepositoryReading(facts, {
+      commands,
+      clock,
+      chargesRequests,
+      isOurs,
+      signal,
+    });
+  }
+
+  keepReading(): void {
+    this.goingOn.push(this.reading.keep());
   }
 
   measured(): Metrics {
     if (this.metrics) return this.metrics;
     this.metrics = new Metrics({ ...this.serving, version });
     this.goingOn.push(this.metrics.measure(this.serving.signal));
-    this.readRepository();
+    this.keepReading();
     return this.metrics;
   }
 
