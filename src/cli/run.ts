@@ -56,7 +56,7 @@ export async function run(
     const repository = capturing?.repository ?? (await openRepository(storeOf(args, use)));
     coordination = coordinationOf(redis, repository, facts, log);
     const work = { settings, repository, capturing, coordination, use, facts, log };
-    const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing)));
+    const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing, facts)));
     const next = await workUntil(stop, work);
     tellEnd(output, work, next, (performance.now() - began) / 1000);
   } finally {
@@ -74,9 +74,10 @@ function warningsFor({ args, roles }: RunSettings): string[] {
   ];
 }
 
-function endingText(capturing: Capturing | undefined): string {
+function endingText(capturing: Capturing | undefined, { lanes }: Facts): string {
   const waits = "; the repository's store is away, and is given some 15 s to take the last ticks";
-  const closing = `closing the last tick${capturing?.observers.isStoreAway ? waits : ""}`;
+  const isStoreAway = [...lanes.values()].some(({ storeFails }) => storeFails !== undefined);
+  const closing = `closing the last tick${isStoreAway ? waits : ""}`;
   return `${capturing ? closing : "ending"}; send the signal once more to end at once`;
 }
 
@@ -134,7 +135,7 @@ function goingOnFor(work: Work, signal: AbortSignal): Promise<unknown> {
   // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain another
   // repository that stands in the place of this one.
   const check = async () => {
-    if (capturing?.observers.isLost)
+    if ([...facts.lanes.values()].some(({ isLost }) => isLost))
       throw new Error("the log was lost, and the capture has not gone on yet");
     await openSame(storeOf(args, use), repository.description);
   };
