@@ -1,5 +1,4 @@
 /** Requests recoveries, and shows what became of them. */
-import { userInfo } from "node:os";
 import { systemClock } from "../clock.js";
 import { type ErrorCode, exitStatus, ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
@@ -29,6 +28,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { formatTable, type Output, shellWord } from "./output.js";
 import { progressBar } from "./progress.js";
 import { countedStore } from "./store-use-text.js";
+import { userName } from "./user-name.js";
 
 interface OnRepository {
   repo: string;
@@ -37,8 +37,7 @@ interface OnRepository {
 /** How often a recovery that is followed is looked at. */
 const followMs = 1000;
 
-/** The user of this machine. */
-const actor = (): Actor => ({ name: userInfo().username, via: "cli" });
+const actor = (): Actor => ({ name: userName(), via: "cli" });
 
 async function opened(
   { repo }: OnRepository,

@@ -1,4 +1,3 @@
-import { userInfo } from "node:os";
 import { systemClock } from "../clock.js";
 import { formatInstant } from "../instant.js";
 import { AuditWriter } from "../repository/records/audit.js";
@@ -15,6 +14,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { durationOption } from "./maintenance-options.js";
 import { formatOptionalInstant, formatTable, isoOrNull, type Output } from "./output.js";
+import { userName } from "./user-name.js";
 
 export interface CreateTokenArguments {
   repo: string;
@@ -89,13 +89,4 @@ async function noteInAudit(store: ObjectStore, what: string, { id, name }: ApiTo
   const actor = { name: userName(), via: "cli" as const };
   const entry = { actor, what, over: { id, name }, outcome: "done", address: "" };
   await new AuditWriter(store, systemClock).write(entry);
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // In a container a user may have a number only.
-    return `user ${process.getuid?.() ?? "unknown"}`;
-  }
 }
