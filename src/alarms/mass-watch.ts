@@ -44,6 +44,8 @@ interface Watched {
 interface Suspected {
   burst: Burst;
   nextMs: number;
+  /** It could not be looked at yet, because the repository could not be read: it is not let go of before it is. */
+  isUnseen: boolean;
 }
 
 export class MassWatch {
@@ -94,7 +96,7 @@ export class MassWatch {
     const now = this.clock.now();
     for (const [id, { to }] of this.told) if (now - to > quietMs) this.told.delete(id);
     for (const [id, one] of this.suspected) {
-      if (now - one.burst.to > this.bound.windowMs) this.suspected.delete(id);
+      if (now - one.burst.to > this.bound.windowMs && !one.isUnseen) this.suspected.delete(id);
       else if (this.clock.monotonicMs() >= one.nextMs) await this.look(id, one);
     }
   }
@@ -102,7 +104,12 @@ export class MassWatch {
   private suspect(id: string, burst: Burst): void {
     const told = this.told.get(id);
     if (told) told.to = burst.to;
-    else this.suspected.set(id, { burst, nextMs: this.suspected.get(id)?.nextMs ?? 0 });
+    else
+      this.suspected.set(id, {
+        burst,
+        nextMs: this.suspected.get(id)?.nextMs ?? 0,
+        isUnseen: true,
+      });
   }
 
   private async look(id: string, one: Suspected): Promise<void> {
@@ -113,10 +120,11 @@ export class MassWatch {
     let count = burst.documents;
     try {
       count -= await this.effects.operatedOn(id, before - this.bound.windowMs, to);
-      if (count < burst.least) return;
-      if (!isMass(burst, count, await this.effects.documentsOf(id), this.bound)) return;
+      const documents = count < burst.least ? undefined : await this.effects.documentsOf(id);
+      one.isUnseen = false;
+      if (count < burst.least || !isMass(burst, count, documents, this.bound)) return;
     } catch {
-      // While the repository cannot be read, nothing is called a mass change; it is looked at again.
+      // While the repository cannot be read, nothing is called a mass change; it is looked at again until it can.
       return;
     }
     const verb = what === "deletes" ? "deleted" : "overwritten";
@@ -128,7 +136,8 @@ export class MassWatch {
     this.suspected.delete(id);
     const text = `${happened}; ${pinned}`;
     const symptom: Symptom = { kind: "mass-change", of: id, since: before + 1, text };
-    this.told.set(id, { symptom, to });
+    // It may have been looked at long after: then it is told for as long from now on.
+    this.told.set(id, { symptom, to: Math.max(to, this.clock.now()) });
   }
 }
 

@@ -1,4 +1,5 @@
 /** What alarms take from the status of the repository, as `thinkback status --json` prints it. */
+import { instantOf, isCaptured } from "../health/repository-state.js";
 import type { Instant } from "../instant.js";
 
 export interface StatusSeen {
@@ -55,8 +56,6 @@ interface Trouble {
 
 export function statusSeen(result: object): StatusSeen {
   const status = result as StatusResult;
-  const instantOf = (text: string | undefined) =>
-    text === undefined ? undefined : Date.parse(text);
   return {
     behindNowMs: status.behindNowMs ?? undefined,
     tables: status.tables.filter(isCaptured).map((table) => {
@@ -83,6 +82,3 @@ export function statusSeen(result: object): StatusSeen {
     clockOffMs: Math.max(Math.abs(status.clockWaitedOutMs), status.aheadOfSource?.ms ?? 0),
   };
 }
-
-const isCaptured = ({ state }: { state: string }) =>
-  !["dropped", "moved", "not captured"].includes(state);

@@ -1,10 +1,10 @@
 /** Follows a recovery, and tells each change of it as a server-sent event. */
 import * as v from "valibot";
-import { abortWith } from "../abort.js";
 import { formatInstant } from "../instant.js";
 import { isOver } from "../recoveries/changes.js";
 import type { RecoveryEvent } from "../recoveries/events.js";
 import { eventsOf, type Recovery } from "../recoveries/recoveries.js";
+import { WakeUps } from "../recoveries/wake-ups.js";
 import * as answers from "./answers.js";
 import type { EventSink, Surroundings } from "./route.js";
 
@@ -31,11 +31,9 @@ export async function followRecovery(
   const pollMs = store.chargesRequests ? everyChargedMs : everyMs;
   await to.send(`retry: ${retryMs}\n\n`);
   let sentAt = clock.monotonicMs();
-  for (let last = after; ; ) {
-    const woken = new AbortController();
-    const forget = waker.onWake("recoveries", () => woken.abort(new Error("woken")));
-    const forgetEnd = abortWith(to.signal, woken);
-    try {
+  const wakeUps = new WakeUps(clock, waker);
+  try {
+    for (let last = after; ; ) {
       for (const event of await eventsOf(store, id, last)) {
         await to.send(eventText(event, seesContents));
         [last, sentAt] = [event.number, clock.monotonicMs()];
@@ -45,11 +43,11 @@ export async function followRecovery(
         await to.send(":\n\n");
         sentAt = clock.monotonicMs();
       }
-      await clock.sleep(pollMs, woken.signal).catch(() => to.signal.throwIfAborted());
-    } finally {
-      forget();
-      forgetEnd();
+      await wakeUps.wait(pollMs, to.signal);
+      to.signal.throwIfAborted();
     }
+  } finally {
+    wakeUps.end();
   }
 }
 

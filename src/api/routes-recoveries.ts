@@ -9,6 +9,7 @@ import {
   type Recovery,
   readRecovery,
 } from "../recoveries/recoveries.js";
+import { recoveriesSubject } from "../recoveries/wake-ups.js";
 import * as answers from "./answers.js";
 import { Refusal } from "./problem.js";
 import { followRecovery, isEnded } from "./recovery-events.js";
@@ -67,7 +68,7 @@ async function requested(
     idempotencyKey: `${asked.caller.name} ${given.output}`,
     ...(asked.body.needsApproval ? { needsApproval: true } : {}),
   });
-  waker.wake("recoveries");
+  waker.wake(recoveriesSubject);
   const headers = { location: `/v1/recoveries/${recovery.id}` };
   return { status: 202, headers, body: recoveryResult(recovery, asked.seesContents) };
 }
@@ -140,7 +141,7 @@ export const recoveries: Route[] = [
     audited: ({ params }) => ({ what: "recovery approve", over: params }),
     answer: async (asked, { store, clock, waker }) => {
       const recovery = await approve(store, clock, asked.params.id, actorOf(asked));
-      waker.wake("recoveries");
+      waker.wake(recoveriesSubject);
       return { body: recoveryResult(recovery, asked.seesContents) };
     },
   }),
@@ -154,7 +155,7 @@ export const recoveries: Route[] = [
     audited: ({ params }) => ({ what: "recovery cancel", over: params }),
     answer: async (asked, { store, clock, waker }) => {
       const recovery = await cancel(store, clock, asked.params.id, actorOf(asked));
-      waker.wake("recoveries");
+      waker.wake(recoveriesSubject);
       return { body: recoveryResult(recovery, asked.seesContents) };
     },
   }),

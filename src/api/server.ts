@@ -12,13 +12,12 @@ import type { PrintedCommands } from "../commands.js";
 import type { Waker } from "../coordination/wake.js";
 import type { Facts } from "../health/facts.js";
 import { AuditWriter } from "../repository/records/audit.js";
-import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { answering } from "./answering.js";
 import { BoundedCommands } from "./bounded-commands.js";
 import { serveMcp } from "./mcp.js";
 import { openApi } from "./openapi.js";
-import { healthOf } from "./probes.js";
+import { healthTold } from "./probes.js";
 import { headersOf, problemOf, Refusal } from "./problem.js";
 import { may, rolesWith } from "./rights.js";
 import type { Route, Surroundings } from "./route.js";
@@ -36,8 +35,6 @@ export interface ApiOptions {
   clock: Clock;
   facts: Facts;
   waker: Waker;
-  /** The longest tick of the capture, in ms. */
-  tickMs: number;
   /** Names under which clients may reach it, beside addresses and "localhost". */
   hosts: readonly string[];
   tls?: { cert: Buffer; key: Buffer } | undefined;
@@ -168,7 +165,7 @@ const probePaths = ["/livez", "/readyz", "/healthz"];
 const isProbe = ({ routeOptions }: FastifyRequest) => probePaths.includes(routeOptions.url ?? "");
 
 function addProbes(app: FastifyInstance, options: ApiOptions, tokens: TokenSet): void {
-  const { facts, clock, ending, store, tickMs } = options;
+  const { facts, clock, ending } = options;
   const json = (reply: FastifyReply, isWell: boolean, said: object) =>
     reply
       .status(isWell ? 200 : 503)
@@ -180,7 +177,7 @@ function addProbes(app: FastifyInstance, options: ApiOptions, tokens: TokenSet):
     return json(reply, ready, { ready });
   });
   app.get("/healthz", (_, reply) => {
-    const health = healthOf(facts, clock, Math.max(tickMs, idlePaceMs(store)));
+    const health = healthTold(facts, clock.now());
     return json(reply, health.healthy, health);
   });
 }

@@ -25,16 +25,6 @@ export class LaneObservers {
     return made;
   }
 
-  /** The log of a lane was lost, and its capture has not gone on yet. */
-  get isLost(): boolean {
-    return [...this.observers.values()].some(({ isLost }) => isLost);
-  }
-
-  /** The store does not take the ticks of a lane now. */
-  get isStoreAway(): boolean {
-    return [...this.observers.values()].some(({ isStoreAway }) => isStoreAway);
-  }
-
   end(): void {
     for (const observer of this.observers.values()) observer.end();
   }

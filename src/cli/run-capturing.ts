@@ -26,7 +26,6 @@ import { openTried, storeOf } from "./tried-store.js";
 
 export class Capturing {
   readonly observers: LaneObservers;
-  private keeper: LaneKeeper | undefined;
   private readonly since = systemClock.now();
 
   private constructor(
@@ -86,7 +85,7 @@ export class Capturing {
 
   /** True while this process captures lane 0. */
   get isFirst(): boolean {
-    return this.keeper?.has(0) === true && !this.observers.of(0).isStandingBy;
+    return this.facts.lanes.get(0)?.isStandingBy === false;
   }
 
   /** Captures until the signal aborts, or another process goes on in its place, which is returned. */
@@ -96,13 +95,13 @@ export class Capturing {
       sourceAt(settings.args, (server) =>
         log.info({ server, ...laneOf(lane) }, "connected to the source"),
       );
-    this.keeper = new LaneKeeper(repository, systemClock, coordinator, {
+    const keeper = new LaneKeeper(repository, systemClock, coordinator, {
       openSource,
       observer: (lane) => observers.telling(lane),
       capture: (lane) => this.optionsOf(lane),
       reopen: () => this.reopen(),
     });
-    return this.keeper.run(signal);
+    return keeper.run(signal);
   }
 
   /** Brings the copies up to date. */

@@ -14,17 +14,10 @@ export class RunObserver
 {
   private readonly progress = new ProgressLines();
   private readonly copies = new Map<string, { documents: number; bytes: number }>();
-  /** The log was lost, and the capture has not gone on yet. */
-  isLost = false;
-  /** Another capture runs, and this one waits. */
-  isStandingBy = false;
-  /** Closed ticks wait until the store takes them. */
-  isStoreAway = false;
 
   constructor(private readonly log: Log) {}
 
   state(table: { id: string; db: string; name: string }, state: string, detail: object = {}): void {
-    this.isStandingBy = false;
     this.progress.clear();
     const name = `${table.db}.${table.name}`;
     const entry = { table: name, id: table.id, state, ...detail };
@@ -91,7 +84,6 @@ export class RunObserver
   }
 
   storeFails(error: Error): void {
-    this.isStoreAway = true;
     this.progress.clear();
     this.log.warn(
       { error: error.message },
@@ -100,7 +92,6 @@ export class RunObserver
   }
 
   storeIsBack(waitedMs: number): void {
-    this.isStoreAway = false;
     this.log.info({ waitedMs: Math.round(waitedMs) }, "the repository's store is back");
   }
 
@@ -197,7 +188,6 @@ export class RunObserver
   }
 
   standsBy({ host, process }: { host: string; process: number }, ms: number): void {
-    this.isStandingBy = true;
     this.progress.clear();
     this.log.info(
       { host, process, seconds: ms / 1000 },
@@ -260,7 +250,6 @@ export class RunObserver
   }
 
   logLost({ end }: LogLost): void {
-    this.isLost = true;
     this.progress.clear();
     this.log.error(
       { missing: end.segment.name },
@@ -269,7 +258,6 @@ export class RunObserver
   }
 
   beginsAgain(): void {
-    this.isLost = false;
     this.log.warn(
       "the capture goes on in its repository, after the end of what is left of the log",
     );

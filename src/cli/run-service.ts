@@ -1,6 +1,6 @@
 /** Begins what a process serves beside its capture, and ends it. */
 import { Metrics } from "../health/metrics.js";
-import { keepReading } from "../health/repository-reading.js";
+import { RepositoryReading } from "../health/repository-reading.js";
 import type { EndOfPart, Served, ServicePart, Serving } from "./served.js";
 import { alarms } from "./service-alarms.js";
 import { apiPart } from "./service-api.js";
@@ -19,14 +19,20 @@ const parts: readonly ServicePart[] = [
 
 /** Begins all parts. Ends those that have begun if one cannot. */
 export async function serve(serving: Serving): Promise<EndOfPart> {
-  const beside = new Beside(serving);
+  const ended = new AbortController();
+  const signal = AbortSignal.any([serving.signal, ended.signal]);
+  const beside = new Beside({ ...serving, signal });
   const served: Served = {
     ...serving,
-    readRepository: () => beside.readRepository(),
+    signal,
+    reading: beside.reading,
+    keepReading: () => beside.keepReading(),
     metrics: () => beside.measured(),
   };
   const ends: EndOfPart[] = [() => beside.end()];
   const endAll = async (failure?: unknown) => {
+    // A part that goes on until the signal aborts would be waited for without end.
+    ended.abort(new Error("the service ends"));
     for (const end of ends.toReversed()) await end(failure);
   };
   try {
@@ -38,38 +44,38 @@ export async function serve(serving: Serving): Promise<EndOfPart> {
   return endAll;
 }
 
-/** What several parts may want, and goes on once for all of them. */
+/** What several parts may want, and goes on once for all of them, until the signal aborts. */
 class Beside {
-  private readonly ended = new AbortController();
+  readonly reading: RepositoryReading;
   private readonly goingOn: Promise<void>[] = [];
-  private isReading = false;
   private metrics: Metrics | undefined;
 
-  constructor(private readonly serving: Serving) {}
-
-  private get signal(): AbortSignal {
-    return AbortSignal.any([this.serving.signal, this.ended.signal]);
+  constructor(private readonly serving: Serving) {
+    const { facts, commands, clock, repository, isFirst: isOurs, signal } = serving;
+    const chargesRequests = repository.store.chargesRequests === true;
+    this.reading = new RepositoryReading(facts, {
+      commands,
+      clock,
+      chargesRequests,
+      isOurs,
+      signal,
+    });
   }
 
-  readRepository(): void {
-    if (this.isReading) return;
-    this.isReading = true;
-    const { facts, commands, clock, repository, isFirst: isOurs } = this.serving;
-    const chargesRequests = repository.store.chargesRequests === true;
-    const options = { commands, clock, chargesRequests, isOurs, signal: this.signal };
-    this.goingOn.push(keepReading(facts, options));
+  keepReading(): void {
+    this.goingOn.push(this.reading.keep());
   }
 
   measured(): Metrics {
     if (this.metrics) return this.metrics;
     this.metrics = new Metrics({ ...this.serving, version });
-    this.goingOn.push(this.metrics.measure(this.signal));
-    this.readRepository();
+    this.goingOn.push(this.metrics.measure(this.serving.signal));
+    this.keepReading();
     return this.metrics;
   }
 
+  /** MUST be called after the signal has aborted. */
   async end(): Promise<void> {
-    this.ended.abort(new Error("the capture ended"));
     await Promise.all(this.goingOn);
   }
 }

@@ -18,6 +18,7 @@ import { Capturing } from "./run-capturing.js";
 import { type Coordination, coordinationOf, tryRedis } from "./run-coordination.js";
 import { serve } from "./run-service.js";
 import { type RunSettings, readRunSettings } from "./run-settings.js";
+import type { EndOfPart } from "./served.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { storeOf } from "./tried-store.js";
@@ -53,16 +54,17 @@ export async function run(
   // A one-shot backup shares nothing.
   const redis = settings.redis && !args.once ? await tryRedis(settings.redis, log) : undefined;
   let capturing: Capturing | undefined;
+  let coordination: Coordination | undefined;
   try {
     if (roles.has("capture")) capturing = await Capturing.open(settings, use, facts, log);
     const repository = capturing?.repository ?? (await openRepository(storeOf(args, use)));
-    const coordination = coordinationOf(redis, repository, facts, log);
+    coordination = coordinationOf(redis, repository, facts, log);
     const work = { settings, repository, capturing, coordination, use, facts, log };
-    const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing)));
+    const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing, facts)));
     const next = await workUntil(stop, work);
     tellEnd(output, work, next, (performance.now() - began) / 1000);
-    coordination.end();
   } finally {
+    coordination?.end();
     redis?.redis.disconnect();
     await capturing?.close();
   }
@@ -76,9 +78,10 @@ function warningsFor({ args, roles }: RunSettings): string[] {
   ];
 }
 
-function endingText(capturing: Capturing | undefined): string {
+function endingText(capturing: Capturing | undefined, { lanes }: Facts): string {
   const waits = "; the repository's store is away, and is given some 15 s to take the last ticks";
-  const closing = `closing the last tick${capturing?.observers.isStoreAway ? waits : ""}`;
+  const isStoreAway = [...lanes.values()].some(({ storeFails }) => storeFails !== undefined);
+  const closing = `closing the last tick${isStoreAway ? waits : ""}`;
   return `${capturing ? closing : "ending"}; send the signal once more to end at once`;
 }
 
@@ -91,34 +94,40 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
   const { args, roles } = settings;
   const ended = new AbortController();
   const ending = AbortSignal.any([stop, ended.signal]);
-  const goingOn = goingOnFor(work, ending);
-  const measures = Promise.all([
+  const goingOn = Promise.all([
+    goingOnFor(work, ending),
     logOwnMeasures(systemClock, log, ending),
     logRequests(use, systemClock, log, ending),
   ]);
-  const endService = await serve({
-    args,
-    roles,
-    repository,
-    facts,
-    commands: commandsOn(args, settings.copies),
-    waker: coordination.waker,
-    clock: systemClock,
-    log,
-    isFirst: () => capturing?.isFirst === true,
-    signal: ending,
-  });
-  const working = capturing ? capturing.run(coordination.coordinator, stop) : aborted(stop);
-  const next = await working
-    .finally(() => ended.abort(new Error("the work has ended")))
-    .catch(async (error: unknown) => {
-      const late = () => new Error("the service does not end");
-      await withTimeout(systemClock, fallenMsMax, endService(error), late).catch(() => undefined);
-      throw error;
+  let endService: EndOfPart = () => Promise.resolve();
+  let next: Wish | undefined;
+  try {
+    endService = await serve({
+      args,
+      roles,
+      repository,
+      facts,
+      commands: commandsOn(args, settings.copies),
+      waker: coordination.waker,
+      clock: systemClock,
+      log,
+      isFirst: () => capturing?.isFirst === true,
+      signal: ending,
     });
-  await Promise.all([goingOn, measures, capturing?.end()]);
+    const working = capturing ? capturing.run(coordination.coordinator, stop) : aborted(stop);
+    next = (await working) ?? undefined;
+    ended.abort(new Error("the work has ended"));
+    await Promise.all([goingOn, capturing?.end()]);
+  } catch (error) {
+    ended.abort(new Error("the work has failed"));
+    // A recovery that is stopped is left to others, and who is told of alarms is told of this.
+    const ending = Promise.all([goingOn, endService(error)]);
+    const late = () => new Error("the service does not end");
+    await withTimeout(systemClock, fallenMsMax, ending, late).catch(() => undefined);
+    throw error;
+  }
   await endService();
-  return next ?? undefined;
+  return next;
 }
 
 /** Maintenance and drills. Of the processes that capture, the one that captures lane 0 makes them. */
@@ -135,7 +144,7 @@ function goingOnFor(work: Work, signal: AbortSignal): Promise<unknown> {
   // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain another
   // repository that stands in the place of this one.
   const check = async () => {
-    if (capturing?.observers.isLost)
+    if ([...facts.lanes.values()].some(({ isLost }) => isLost))
       throw new Error("the log was lost, and the capture has not gone on yet");
     await openSame(storeOf(args, use), repository.description);
   };

@@ -5,6 +5,7 @@ import type { Waker } from "../coordination/wake.js";
 import type { Repository } from "../format/description.js";
 import type { Facts } from "../health/facts.js";
 import type { Metrics } from "../health/metrics.js";
+import type { RepositoryReading } from "../health/repository-reading.js";
 import type { Log } from "./log.js";
 import type { Role } from "./roles.js";
 import type { RunArguments } from "./run-arguments.js";
@@ -27,8 +28,9 @@ export interface Serving {
 }
 
 export interface Served extends Serving {
-  /** From the first call on, the first process keeps `facts.repository` up to date. */
-  readRepository: () => void;
+  /** What the repository says of itself: read now and then from the first call of `keepReading` on. */
+  reading: RepositoryReading;
+  keepReading: () => void;
   /** The metrics of this process. What cannot be read on demand is measured from the first call on. */
   metrics: () => Metrics;
 }

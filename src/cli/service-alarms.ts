@@ -3,7 +3,7 @@
 import { summary } from "../alarms/book.js";
 import type { Channel } from "../alarms/channel.js";
 import { MassWatch } from "../alarms/mass-watch.js";
-import { type StatusSeen, statusSeen } from "../alarms/status-seen.js";
+import { statusSeen } from "../alarms/status-seen.js";
 import { symptoms } from "../alarms/symptoms.js";
 import { AlarmWatch, slackOf, type WatchObserver } from "../alarms/watch.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -16,9 +16,6 @@ import { counted } from "./output.js";
 import type { Served, ServicePart } from "./served.js";
 
 const lookEveryMs = 1000;
-/** How often the status is read for what only it tells, and how old it may be for a suspicion. */
-const statusEveryMs = 300_000;
-const statusEveryChargedMs = 1_800_000;
 /** How often the spool is measured while it is used, in ms. */
 const spoolEveryMs = 10_000;
 /** How long the pin of a mass change counts, and how much around it stays whole. */
@@ -27,20 +24,23 @@ const massPin = ["--for", "14d", "--around", "1d"];
 const pinMsMax = 180_000;
 
 export const alarms: ServicePart = (served) => {
-  const { args, clock, facts, repository } = served;
+  const { args, clock, facts, reading, repository } = served;
   const { channels, after, behindMs, digests, drills, massBound } = alarmOptions(args);
   // A backup that is made once tells how it ended by its exit status.
   if (args.once) return Promise.resolve(() => Promise.resolve());
 
   // Before its first delivery a channel has a series, too.
   for (const { name } of channels) facts.alarmChannel(name);
-  const status = new StatusReader(served);
+  // Without a channel nobody waits for what only the status tells.
+  if (channels.length > 0) served.keepReading();
+  const status = () => reading.last && statusSeen(reading.last);
   const spool = new SpoolLook(served);
   const effects = {
     operatedOn: (table: string, from: Instant, to: Instant) =>
       writtenBetween(repository.store, table, from, to),
     pin: (at: Instant, table: string, note: string) => pinBefore(served, at, table, note),
-    documentsOf: (table: string) => status.documentsOf(table),
+    documentsOf: async (table: string) =>
+      (await reading.recent())?.tables.find(({ id }) => id === table)?.documents ?? undefined,
   };
   const mass = massBound && new MassWatch(facts, massBound, clock, effects);
   const bounds = { behindMs, drills, copies: [...facts.copies.keys()] };
@@ -53,14 +53,14 @@ export const alarms: ServicePart = (served) => {
       channels,
       isFirst: served.isFirst,
       look: (now, isOpen) => {
-        const beside = { status: status.last, spool: spool.last, isOpen };
+        const beside = { status: status(), spool: spool.last, isOpen };
         return symptoms(facts, now, bounds, { ...beside, massChanges: mass?.symptoms() ?? [] });
       },
       afterMs: slackOf(after),
       digests,
       digestText: (_, { book }) => {
         const tables = counted(facts.tables.size, "table");
-        const ms = status.last?.behindNowMs;
+        const ms = status()?.behindNowMs;
         const behind = ms === undefined ? "" : `, restorable until ${formatDuration(ms)} ago`;
         return `digest: ${tables} captured here${behind}; ${summary(book)}`;
       },
@@ -73,7 +73,6 @@ export const alarms: ServicePart = (served) => {
     ...(mass ? [repeated(served, () => mass.step())] : []),
     ...channels.map((channel: Channel) => repeated(served, () => watch.deliver(channel))),
     repeated(served, () => spool.step()),
-    ...(channels.length > 0 ? [repeated(served, () => status.step())] : []),
   ];
   return Promise.resolve(async (failure?: unknown) => {
     stopListening();
@@ -150,47 +149,6 @@ async function pinBefore(
     await timer;
   }
   return name;
-}
-
-/** Reads the status of the repository now and then, in a process of its own. */
-class StatusReader {
-  last: StatusSeen | undefined;
-  private readMs = Number.NEGATIVE_INFINITY;
-  private reading: Promise<void> | undefined;
-
-  constructor(private readonly served: Served) {}
-
-  async step(): Promise<void> {
-    const { facts, isFirst, repository } = this.served;
-    // Before the first tick there may be nothing to read.
-    if (!isFirst() || facts.lanes.get(0)?.lastTick === undefined) return;
-    const everyMs = repository.store.chargesRequests ? statusEveryChargedMs : statusEveryMs;
-    await this.readIfOlder(everyMs);
-  }
-
-  /** How many documents a table has by a status that is not old; undefined if it does not say. */
-  async documentsOf(table: string): Promise<number | undefined> {
-    await this.readIfOlder(statusEveryMs);
-    return this.last?.tables.find(({ id }) => id === table)?.documents;
-  }
-
-  private async readIfOlder(ms: number): Promise<void> {
-    const { clock } = this.served;
-    if (!this.reading && clock.monotonicMs() - this.readMs < ms) return;
-    this.reading ??= this.read().finally(() => void (this.reading = undefined));
-    await this.reading;
-  }
-
-  private async read(): Promise<void> {
-    const { clock, commands, facts, signal } = this.served;
-    this.readMs = clock.monotonicMs();
-    try {
-      this.last = statusSeen(await commands.run(["status"], { signal }));
-    } catch (error) {
-      // While the store fails there is none, and that has an alarm of its own.
-      if (!signal.aborted) facts.failed("status", error);
-    }
-  }
 }
 
 /** Looks how full the spool is while the store fails. */

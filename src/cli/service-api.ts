@@ -4,7 +4,6 @@ import { createSecureContext } from "node:tls";
 import { makeServer } from "../api/server.js";
 import { isLoopback, type ListenAddress, parseListen } from "../configuration/listen-address.js";
 import { messageOf, ThinkbackError } from "../errors.js";
-import { durationMs } from "../instant.js";
 import type { RunArguments } from "./run-arguments.js";
 import type { Served, ServicePart } from "./served.js";
 import { version } from "./version.js";
@@ -20,7 +19,6 @@ export const apiPart: ServicePart = async (served) => {
     clock,
     facts,
     waker,
-    tickMs: durationMs(args.tickMax ?? args.tick)!,
     hosts: args.apiHost,
     tls,
     version,

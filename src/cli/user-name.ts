@@ -1,6 +1,7 @@
+/** How whoever runs this program is called where it is stored who did something. */
 import { userInfo } from "node:os";
 
-/** The name of the machine's user, as the audit and recoveries have it. */
+/** The name of the user of this machine. */
 export function userName(): string {
   try {
     return userInfo().username;

@@ -221,20 +221,16 @@ export class Facts {
       begins: () => this.begin(lane),
       ends: () => this.forget(lane),
       state: (table, state, detail: { reason?: string } = {}) => {
-        note((of) => {
-          if (of.isStandingBy) of.since = this.clock.now();
-          of.isStandingBy = false;
-          of.beginsLater = undefined;
-        });
+        note((of) => this.noteCapturing(of));
         this.noteState(lane, table, state, detail.reason);
       },
       renamed: ({ id, db, name }) => {
         const table = this.tables.get(id);
         if (table) table.name = `${db}.${name}`;
       },
-      moved: ({ id }) => void this.tables.delete(id),
-      lost: ({ id }, reason) => this.noteReason(id, reason),
-      stopped: ({ id }, error) => this.noteReason(id, messageOf(error)),
+      moved: ({ id }) => this.leave(lane, id),
+      lost: ({ id }, reason) => this.noteReason(lane, id, reason),
+      stopped: ({ id }, error) => this.noteReason(lane, id, messageOf(error)),
       standsBy: () => {
         this.begin(lane);
         note((of) => void (of.isStandingBy = true));
@@ -278,7 +274,7 @@ export class Facts {
     why: string | undefined,
   ): void {
     if (state === "dropped") {
-      this.tables.delete(id);
+      this.leave(lane, id);
       return;
     }
     const known = this.tables.get(id);
@@ -308,15 +304,28 @@ export class Facts {
     }
   }
 
-  private noteReason(id: string, reason: string): void {
+  /** The table is not in this lane any more. Another lane of this process may have it already. */
+  private leave(lane: number, id: string): void {
+    if (this.tables.get(id)?.lane === lane) this.tables.delete(id);
+  }
+
+  private noteReason(lane: number, id: string, reason: string): void {
     const table = this.tables.get(id);
-    if (table) table.reason = reason;
+    if (table?.lane === lane) table.reason = reason;
+  }
+
+  /** The lane's capture runs: it does not stand by, and has begun. */
+  private noteCapturing(of: LaneFacts): void {
+    if (of.isStandingBy) of.since = this.clock.now();
+    of.isStandingBy = false;
+    of.beginsLater = undefined;
   }
 
   private noteTick(of: LaneFacts, tick: ClosedTick, proofs: ReadonlyMap<string, Instant>): void {
     const { footer, bytes } = tick;
+    // A lane may have no tables that would tell it.
+    this.noteCapturing(of);
     of.storeFails = undefined;
-    of.beginsLater = undefined;
     of.catalogFrontier = proofs.get(catalogStream);
     of.accessFrontier = proofs.get(accessStream);
     of.lastTick = { to: footer.to, storedAt: this.clock.now() };

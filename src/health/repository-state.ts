@@ -48,13 +48,14 @@ export interface StatusPrinted {
     lastProven: { done: string } | null;
     failedDrill: object | null;
     damagedSince: string | null;
+    documents: number | null;
     intervals: { class: CoverageClass }[];
   }[];
 }
 
 /** What is printed, as a value. @param at when it was read */
 export function stateOf(printed: StatusPrinted, at: Instant): RepositoryState {
-  const tables = printed.tables.filter(({ state }) => !left.includes(state));
+  const tables = printed.tables.filter(isCaptured);
   const proofs = tables.map(({ lastProven }) => instantOf(lastProven?.done));
   const count = (wanted: HoleClass) =>
     tables.flatMap(({ intervals }) => intervals).filter((one) => one.class === wanted).length;
@@ -83,8 +84,9 @@ export function stateOf(printed: StatusPrinted, at: Instant): RepositoryState {
   };
 }
 
-/** States of tables that are not captured any more, or never were. */
-const left = ["dropped", "moved", "not captured"];
+/** False for a table that is not captured any more, or never was. */
+export const isCaptured = ({ state }: { state: string }) =>
+  !["dropped", "moved", "not captured"].includes(state);
 
 export const instantOf = (text: string | null | undefined): Instant | undefined =>
   text === null || text === undefined ? undefined : Date.parse(text);

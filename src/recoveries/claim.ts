@@ -19,7 +19,7 @@ import {
   readEventIfThere,
   type WorkerClaim,
 } from "./events.js";
-import { pause } from "./pause.js";
+import { WakeUps } from "./wake-ups.js";
 
 /**
  * How long a command may go on after its worker could last have said that it is there: it notices within 15 s, and ends
@@ -127,12 +127,13 @@ export class Claim {
   /** Renews the claim until it is lost or ended. Never rejects. */
   async keep(waker: Waker): Promise<void> {
     const over = AbortSignal.any([this.lost.signal, this.cancelled.signal, this.ended.signal]);
+    const wakeUps = new WakeUps(this.clock, waker);
     while (!over.aborted) {
-      await pause(this.clock, waker, this.tellMs, over);
-      if (over.aborted) return;
+      await wakeUps.wait(this.tellMs, over);
       // A store that fails is asked again; if it fails for too long, the watch ends it.
-      await this.renew().catch(() => undefined);
+      if (!over.aborted) await this.renew().catch(() => undefined);
     }
+    wakeUps.end();
   }
 
   private async renew(): Promise<void> {

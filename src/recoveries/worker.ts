@@ -27,9 +27,9 @@ import {
   type StoredRequest,
   type WorkerClaim,
 } from "./events.js";
-import { pause, recoveriesSubject } from "./pause.js";
 import { fetchPlan, storePlan } from "./plan-parts.js";
 import { exactArgs, hasPlanFile, planningWords } from "./steps.js";
+import { recoveriesSubject, WakeUps } from "./wake-ups.js";
 
 /** How long after an attempt that failed the next one is made. */
 const retryMs = 10_000;
@@ -80,12 +80,14 @@ export class RecoveryWorker {
   /** Works until the signal aborts; then stops what is under way, which another worker goes on with. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, waker, pollMs, observer } = this.options;
+    const wakeUps = new WakeUps(clock, waker);
     while (!signal.aborted) {
       await this.look(signal).catch((error: unknown) => {
         if (!signal.aborted) observer.fails(error);
       });
-      await pause(clock, waker, pollMs, signal);
+      await wakeUps.wait(pollMs, signal);
     }
+    wakeUps.end();
     await Promise.all([...this.underWay.values()].map(({ ended }) => ended));
   }
 

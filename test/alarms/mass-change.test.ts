@@ -108,9 +108,10 @@ class Watched {
   own = 0;
   documents: number | undefined;
   pinFails = false;
+  isAway = false;
   private totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
   readonly watch = new MassWatch(this.told.facts, bound, this.told.clock, {
-    operatedOn: () => Promise.resolve(this.own),
+    operatedOn: () => (this.isAway ? Promise.reject(new Error("away")) : Promise.resolve(this.own)),
     documentsOf: () => Promise.resolve(this.documents),
     pin: (at) => {
       if (this.pinFails) return Promise.reject(new Error("forbidden"));
@@ -200,5 +201,23 @@ describe("a watch for mass changes", () => {
     expect(watched.watch.symptoms()).toMatchObject([
       { text: expect.stringContaining("COULD NOT BE PINNED: forbidden") as string },
     ]);
+  });
+
+  test("looks at one again until the repository can be read, however long that takes", async () => {
+    const watched = new Watched();
+    watched.isAway = true;
+    const from = watched.tick({ deletes: 500 });
+    for (let i = 0; i < 100; i += 1) {
+      await watched.watch.step();
+      watched.told.ms += 10_000;
+    }
+    expect(watched.watch.symptoms()).toEqual([]);
+    watched.isAway = false;
+    for (let i = 0; i < 2; i += 1) await watched.watch.step();
+    expect(watched.pins).toEqual([from - 1]);
+    expect(watched.watch.symptoms()).toHaveLength(1);
+    watched.told.ms += 601_000;
+    await watched.watch.step();
+    expect(watched.watch.symptoms()).toEqual([]);
   });
 });

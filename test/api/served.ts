@@ -84,7 +84,6 @@ export async function serveRecorded(
     clock,
     facts,
     waker,
-    tickMs: 1000,
     hosts: given.hosts ?? [],
     version: "0.0.0",
     ...(given.requestMsMax === undefined ? {} : { requestMsMax: given.requestMsMax }),

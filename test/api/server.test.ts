@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allRoutes } from "../../src/api/server.js";
 import { systemClock } from "../../src/clock.js";
 import { numberedName, tokenPrefix } from "../../src/format/names.js";
+import { healthOf } from "../../src/health/health.js";
 import { createRecovery } from "../../src/recoveries/recoveries.js";
 import { listAudit } from "../../src/repository/records/audit.js";
 import { createToken, type Role, revokeToken } from "../../src/repository/registers/tokens.js";
@@ -393,11 +394,25 @@ test("probes need no token and no name, and say nothing of tables", async () => 
   const { status, json, text } = await ask("GET", "/healthz", { headers });
   expect([status, json["wrong"]]).toEqual([
     503,
-    [{ what: "tables are stopped", lane: 0, tables: 1 }],
+    [
+      {
+        fault: "stopped",
+        what: "tables are stopped by a defect",
+        since: expect.any(String),
+        tables: 1,
+      },
+    ],
   ]);
   expect(text).not.toMatch(/secret|orders|boom/);
-  served.clock.nowMs = Date.now() + 60_000;
-  expect((await ask("GET", "/healthz")).text).toContain("no tick was stored");
+  // The same as metrics and alerts have.
+  served.facts.failed("drill", new Error("shop.orders differs"));
+  served.clock.nowMs = Date.now() + 300_000;
+  const later = await ask("GET", "/healthz");
+  const faults = (later.json["wrong"] as { fault: string }[]).map(({ fault }) => fault);
+  const known = healthOf(served.facts, served.clock.nowMs).wrong.map(({ what }) => what);
+  expect(faults).toEqual(known);
+  expect(faults).toEqual(["store", "stopped", "drill"]);
+  expect(later.text).not.toMatch(/secret|orders|boom|differs/);
   expect((await ask("GET", "/livez")).status).toBe(200);
   served.clock.nowMs = undefined;
 });

@@ -147,6 +147,14 @@ test("only programs of this machine read them, and only read them", async () => 
   expect(stderr).not.toContain("S3cret");
 });
 
+test("a process ends whose last part cannot begin, though others have begun", async () => {
+  const { port } = new URL(url);
+  const alone = ["run", "--role", "api,restore", "--recoveries", "--repo", repo];
+  const reached = ["--source", stage.address, "--metrics", "0", "--api", port];
+  const { status, stderr } = await cli([...alone, ...reached]);
+  expect([status, stderr]).toEqual([2, expect.stringContaining(`--api ${port}: `)]);
+});
+
 test("they end with the capture", async () => {
   expect((await stop(running)).status).toBe(0);
   await expect(fetch(url)).rejects.toThrow();

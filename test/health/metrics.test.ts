@@ -183,7 +183,13 @@ test("work and alarms are counted, failures beside attempts", async () => {
   expect(await value('thinkback_alarm_delivery_failures_total{channel="pager"}')).toBe(1);
 });
 
-const table = { state: "live", lastRestorable: null, failedDrill: null, damagedSince: null };
+const table = {
+  state: "live",
+  lastRestorable: null,
+  failedDrill: null,
+  damagedSince: null,
+  documents: 3,
+};
 const printed: StatusPrinted = {
   restorableUntil: "2026-03-01T11:59:50.000+00:00",
   lastProven: { done: "2026-03-01T03:00:00.000+00:00", tables: 1, of: 2 },

@@ -1,7 +1,7 @@
 /** How often a process reads what the repository says of itself, and what becomes of that. */
 import { expect, test } from "vitest";
 import type { Commands } from "../../src/commands.js";
-import { keepReading } from "../../src/health/repository-reading.js";
+import { RepositoryReading } from "../../src/health/repository-reading.js";
 import { idOf, ToldFacts } from "./told.js";
 
 const printed = {
@@ -35,7 +35,7 @@ async function readings(
     isOurs = (second: number): boolean => second >= 0,
     answer = (): object => printed,
   } = {},
-): Promise<{ told: ToldFacts; at: number[] }> {
+): Promise<{ told: ToldFacts; at: number[]; reading: RepositoryReading }> {
   const told = new ToldFacts();
   told.lane(0).begins();
   told.state("orders", "opening");
@@ -58,13 +58,15 @@ async function readings(
   const { facts, clock } = told;
   const { signal } = stop;
   const ours = () => isOurs(told.ms / 1000);
-  await keepReading(facts, { commands, clock, chargesRequests, isOurs: ours, signal });
-  return { told, at };
+  const options = { commands, clock, chargesRequests, isOurs: ours, signal };
+  const reading = new RepositoryReading(facts, options);
+  await Promise.all([reading.keep(), reading.keep()]);
+  return { told, at, reading };
 }
 
-test("it is read when the first tick is stored, then every ten minutes; each hour where requests cost", async () => {
-  expect((await readings(0.5)).at).toEqual([10, 610, 1210]);
-  expect((await readings(2.5, { chargesRequests: true })).at).toEqual([10, 3610, 7210]);
+test("it is read when the first tick is stored, then every five minutes; each half hour where requests cost", async () => {
+  expect((await readings(0.25)).at).toEqual([10, 310, 610]);
+  expect((await readings(1.25, { chargesRequests: true })).at).toEqual([10, 1810, 3610]);
 });
 
 test("reading takes at most a twentieth of the time", async () => {
@@ -79,9 +81,45 @@ test("a table of which this process has proven nothing yet is restorable as far 
 });
 
 test("what a process has read is forgotten when another one reads", async () => {
-  const { told, at } = await readings(1, { isOurs: (second) => second < 700 });
-  expect(at).toEqual([10, 610]);
+  const { told, at, reading } = await readings(1, { isOurs: (second) => second < 400 });
+  expect(at).toEqual([10, 310]);
   expect(told.facts.repository).toBeUndefined();
+  expect(reading.last).toBeUndefined();
+});
+
+test("it is read at once when it is this process's turn again", async () => {
+  const isOurs = (second: number) => second < 400 || second >= 500;
+  const { told, at } = await readings(0.2, { isOurs });
+  expect(at).toEqual([10, 310, 500]);
+  expect(told.facts.repository).toMatchObject({ at: told.now - (720 - 500) * 1000 });
+});
+
+test("what several want lately is read once, also by a process that only asks now and then", async () => {
+  const { reading, told, at } = await readings(0.05, { isOurs: () => false });
+  expect(at).toEqual([]);
+  const both = await Promise.all([reading.recent(), reading.recent()]);
+  expect(both).toEqual([printed, printed]);
+  await reading.recent();
+  expect(at).toEqual([180]);
+  told.ms += 300_000;
+  await reading.recent();
+  expect(at).toEqual([180, 480]);
+  // The process that captures lane 0 speaks for the repository.
+  expect(told.facts.repository).toBeUndefined();
+  expect(reading.last).toBeUndefined();
+});
+
+test("what cannot be read now is as it was read before", async () => {
+  let tries = 0;
+  const answer = () => {
+    tries += 1;
+    if (tries > 1) throw new Error("the store is away");
+    return printed;
+  };
+  const { told, reading } = await readings(0.1, { answer });
+  expect(tries).toBe(2);
+  expect(reading.last).toEqual(printed);
+  expect(told.facts.repository).toMatchObject({ segments: 7 });
 });
 
 test("what cannot be read is counted, and tried again when it is due", async () => {
@@ -91,7 +129,7 @@ test("what cannot be read is counted, and tried again when it is due", async () 
     if (tries === 1) throw new Error("the store is away");
     return printed;
   };
-  const { told } = await readings(0.2, { answer });
+  const { told } = await readings(0.15, { answer });
   expect(told.facts.work("status")).toMatchObject({
     failures: 1,
     successes: 1,
