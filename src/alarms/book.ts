@@ -8,6 +8,7 @@
 import { sha256 } from "../digest.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import type { AlarmsRecord, Notice, OpenAlarm, Silence } from "../repository/registers/alarms.js";
+import type { AlarmKind } from "./kinds.js";
 import { keyOf, type Symptom } from "./symptom.js";
 
 export type Book = Omit<AlarmsRecord, "number" | "at">;
@@ -33,9 +34,12 @@ export function observed(
   const notices: Notice[] = [];
   const open: OpenAlarm[] = [];
   const known = new Set<string>();
-  for (const alarm of book.open) {
-    known.add(keyOf(alarm));
-    if (!standing.has(keyOf(alarm))) {
+  for (const one of book.open) {
+    known.add(keyOf(one));
+    const symptom = standing.get(keyOf(one));
+    const isMore = symptom && one.kind === growing && symptom.text !== one.text;
+    const alarm = isMore ? { ...one, text: symptom.text } : one;
+    if (!symptom) {
       if (alarm.told) notices.push(noticeOf("ended", alarm, now, channels));
       continue;
     }
@@ -58,6 +62,9 @@ export function observed(
     open.every((alarm, i) => alarm === book.open[i]);
   return withNotices(isSame ? book : { ...book, open, silences }, notices, now);
 }
+
+/** The kind whose text tells how much it has become. That of all others is what it was when it was raised. */
+const growing: AlarmKind = "mass-change";
 
 function noticeOf(
   type: "raised" | "ended",

@@ -31,6 +31,9 @@ const quietMs = 600_000;
 /** How often it is looked again whether a burst is an operation's, in ms. */
 const lookEveryMs = 5000;
 
+/** By how much the clock of an operation's machine and the log's time may differ. */
+const clocksMs = 5000;
+
 interface Watched {
   changes: TableChanges;
   /** As counted at the last tick. */
@@ -51,7 +54,7 @@ interface Suspected {
 export class MassWatch {
   private readonly tables = new Map<string, Watched>();
   private readonly suspected = new Map<string, Suspected>();
-  private readonly told = new Map<string, { symptom: Symptom; to: Instant }>();
+  private readonly told = new Map<string, Told>();
 
   constructor(
     private readonly facts: Facts,
@@ -103,7 +106,7 @@ export class MassWatch {
 
   private suspect(id: string, burst: Burst): void {
     const told = this.told.get(id);
-    if (told) told.to = burst.to;
+    if (told) told.grow(burst);
     else
       this.suspected.set(id, {
         burst,
@@ -119,7 +122,8 @@ export class MassWatch {
     const name = this.facts.tables.get(id)?.name ?? id;
     let count = burst.documents;
     try {
-      count -= await this.effects.operatedOn(id, before - this.bound.windowMs, to);
+      // What an operation wrote earlier is not in the count.
+      count -= await this.effects.operatedOn(id, before - clocksMs, to);
       const documents = count < burst.least ? undefined : await this.effects.documentsOf(id);
       one.isUnseen = false;
       if (count < burst.least || !isMass(burst, count, documents, this.bound)) return;
@@ -127,17 +131,45 @@ export class MassWatch {
       // While the repository cannot be read, nothing is called a mass change; it is looked at again until it can.
       return;
     }
-    const verb = what === "deletes" ? "deleted" : "overwritten";
-    const happened = `${name}: ${count} documents were ${verb} at once, far more than is usual`;
-    const pinned = await this.effects.pin(before, id, happened).then(
+    const own = burst.documents - count;
+    const pinned = await this.effects.pin(before, id, happened(name, what, count)).then(
       (pin) => `the instant before it is pinned: --at before:pin-${pin}`,
       (error: unknown) => `THE INSTANT BEFORE IT COULD NOT BE PINNED: ${messageOf(error)}`,
     );
     this.suspected.delete(id);
-    const text = `${happened}; ${pinned}`;
-    const symptom: Symptom = { kind: "mass-change", of: id, since: before + 1, text };
+    const textOf = (documents: number) => `${happened(name, what, documents)}; ${pinned}`;
     // It may have been looked at long after: then it is told for as long from now on.
-    this.told.set(id, { symptom, to: Math.max(to, this.clock.now()) });
+    this.told.set(id, new Told(id, burst, own, textOf, Math.max(to, this.clock.now())));
+  }
+}
+
+const happened = (name: string, what: Burst["what"], count: number) =>
+  `${name}: ${count} documents were ${what === "deletes" ? "deleted" : "overwritten"} at once, far more than is usual`;
+
+/** A mass change that is told. It may go on: then its alarm says how much it is by now. */
+class Told {
+  private documents: number;
+
+  constructor(
+    private readonly id: string,
+    private readonly burst: Burst,
+    /** How many of its documents an operation of ours wrote. */
+    private readonly own: number,
+    private readonly textOf: (documents: number) => string,
+    /** The last tick of it, or when it was first told. */
+    public to: Instant,
+  ) {
+    this.documents = burst.documents;
+  }
+
+  get symptom(): Symptom {
+    const text = this.textOf(this.documents - this.own);
+    return { kind: "mass-change", of: this.id, since: this.burst.before + 1, text };
+  }
+
+  grow({ what, documents, to }: Burst): void {
+    this.to = to;
+    if (what === this.burst.what) this.documents = Math.max(this.documents, documents);
   }
 }
 

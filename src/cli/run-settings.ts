@@ -115,10 +115,12 @@ function refuseIdleRestore({ recoveries, role }: RunArguments, roles: ReadonlySe
 }
 
 function refuseIdleApi({ api, role }: RunArguments, roles: ReadonlySet<Role>): void {
-  if (api === undefined || roles.has("api")) return;
-  throw new ThinkbackError("usage", `--api has no effect with --role ${role}`, {
-    hint: "give the role api too",
-  });
+  const isAlone = roles.has("api") && roles.size === 1;
+  if (roles.has("api") ? api !== undefined || !isAlone : api === undefined) return;
+  const [text, hint] = roles.has("api")
+    ? [`--role ${role} has nothing to do`, "give --api 127.0.0.1:7070 too"]
+    : [`--api has no effect with --role ${role}`, "give the role api too"];
+  throw new ThinkbackError("usage", text, { hint });
 }
 
 function refuseNoNames(servers: string[]): void {

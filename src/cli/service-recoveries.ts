@@ -49,7 +49,9 @@ export function recoveryTargetsOf(args: RunArguments): Map<string, Record<string
     const at = given.indexOf("=");
     const [name, file] = [given.slice(0, Math.max(0, at)), given.slice(at + 1)];
     if (!targetName.test(name) || file === "") {
-      throw new ThinkbackError("usage", `--recovery-target ${given} cannot be read`, {
+      // What was given instead of a file may be a URL with a password.
+      const which = targetName.test(name) ? `${name}=…` : "…";
+      throw new ThinkbackError("usage", `--recovery-target ${which} cannot be read`, {
         hint: "give it as name=file: small letters, digits and hyphens, and a file that holds the URL",
       });
     }

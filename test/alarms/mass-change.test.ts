@@ -1,7 +1,9 @@
 /** What a mass change is, and what is none: by the counts of ticks. */
 import { describe, expect, test } from "vitest";
+import { emptyBook, observed } from "../../src/alarms/book.js";
 import { floor, parseMassBound, TableChanges } from "../../src/alarms/mass-change.js";
 import { MassWatch } from "../../src/alarms/mass-watch.js";
+import { keyOf } from "../../src/alarms/symptom.js";
 import type { ClosedTick } from "../../src/repository/log/log-writer.js";
 import { idOf, ToldFacts } from "../health/told.js";
 import { Random } from "../simulated/random.js";
@@ -179,6 +181,26 @@ describe("a watch for mass changes", () => {
     watched.told.ms += 5000;
     await watched.watch.step();
     expect(watched.watch.symptoms()).toHaveLength(1);
+  });
+
+  test("says how much one that goes on has become, and so does its alarm", async () => {
+    const watched = new Watched();
+    watched.tick({ deletes: 200 });
+    await watched.watch.step();
+    const textOf = () => watched.watch.symptoms()[0]!.text;
+    expect(textOf()).toMatch(/: 200 documents were deleted/);
+    const standing = () =>
+      new Map(watched.watch.symptoms().map((symptom) => [keyOf(symptom), symptom]));
+    const raised = observed(emptyBook, standing(), 1, ["webhook"]);
+    watched.tick({ deletes: 700 });
+    await watched.watch.step();
+    expect(textOf()).toMatch(/: 900 documents were deleted.*before:pin-before-it/);
+    expect(watched.pins).toHaveLength(1);
+    const grown = observed(raised, standing(), 2, ["webhook"]);
+    expect(grown.open).toMatchObject([{ raised: 1, text: textOf() }]);
+    expect(grown.notices).toEqual(raised.notices);
+    const ended = observed(grown, new Map(), 3, ["webhook"]);
+    expect(ended.notices.at(-1)!.text).toContain("900 documents");
   });
 
   test("lets pass a small part of a large table", async () => {

@@ -574,6 +574,7 @@ test.each([
   ["run", "--drill-target-file", "/none"],
   ["run", "--expect", "/none"],
   ["run", "--once", "--standby"],
+  ["run", "--role", "api"],
   ["run", "--once", "--api", "127.0.0.1:0"],
   ["run", "--api-insecure"],
   ["run", "--api-host", "backup"],

@@ -11,6 +11,7 @@ import { encodeStored } from "../../format/json-object.js";
 import {
   type FoldedName,
   parseFoldedName,
+  parseManifestName,
   parseSegmentName,
   type SegmentName,
   writerName,
@@ -101,6 +102,7 @@ export async function claimEpoch(
     const withdraws = await lateClaims(store, claims, late);
     const last = await endOfLog(await LogView.read(store, { withdrawn: withdraws }));
     check(last);
+    if (before && !last) await refuseWithoutLog(store);
     const mayTakeOver =
       takeOver instanceof WriterMayRun ? before && takeOver.isStillAt(before, last) : takeOver;
     if (before && !mayTakeOver) refuseIfAlive(before, last, owner, clock.now());
@@ -177,6 +179,23 @@ async function lateClaims(
   return claims
     .filter((claim) => !isWritten(claim.epoch) && (late.has(claim.epoch) || isCrossed(claim)))
     .map(({ epoch }) => epoch);
+}
+
+/**
+ * Throws if the store has finished bases and no log: they were made of one. A claim that continues no segment would disown
+ * every segment that comes to light again, such as under a directory that is mounted late.
+ */
+async function refuseWithoutLog(store: ObjectStore): Promise<void> {
+  for await (const { name } of store.list("bases/")) {
+    if (parseManifestName(name) === undefined) continue;
+    throw new ThinkbackError(
+      "repository",
+      `${store.location} has the base ${name}, and no segment of the log that it was made of`,
+      {
+        hint: "put log/ back: is another directory or disk mounted in its place? Where it is lost for good, capture into a new repository",
+      },
+    );
+  }
 }
 
 function tooSlow(location: string): ThinkbackError {

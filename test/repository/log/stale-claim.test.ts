@@ -109,3 +109,24 @@ test("a store that is too slow for a fresh look is named, and nothing is claimed
   });
   expect(await namesIn(month.store, "writers/")).toEqual(claims);
 });
+
+test("a claim is refused where bases are, and the log that they were made of is not", async () => {
+  const month = await Month.begin(new Random(1), "all:20d");
+  await month.workUntil(month.clock.instant + 3_600_000);
+  await month.maintain({ partial: true });
+  async function* listedWithoutLog(...args: Parameters<typeof month.store.list>) {
+    for await (const object of month.store.list(...args)) {
+      if (!/^(log|folded|bundles)\//.test(object.name)) yield object;
+    }
+  }
+  const store = overriding(month.store, { list: listedWithoutLog });
+  const claim = (of: typeof month.store) =>
+    claimEpoch({ ...month.repository, store: of }, patient(month.clock), beta, true);
+  const claims = (await listClaims(month.store)).length;
+  await expect(claim(store)).rejects.toMatchObject({
+    code: "repository",
+    message: expect.stringContaining("no segment of the log") as string,
+  });
+  expect(await listClaims(month.store)).toHaveLength(claims);
+  expect((await claim(month.store)).last).toBeDefined();
+});
