@@ -182,8 +182,8 @@ async function lateClaims(
 }
 
 /**
- * Throws if the store has finished bases and no log: they were made of one. A claim that continues no segment would disown
- * every segment that comes to light again, such as under a directory that is mounted late.
+ * Throws if the store has finished bases and no log: they were made of one. A claim that continues no segment would
+ * disown every segment that comes to light again, such as under a directory that is mounted late.
  */
 async function refuseWithoutLog(store: ObjectStore): Promise<void> {
   for await (const { name } of store.list("bases/")) {
