@@ -1,5 +1,6 @@
 /** Carries out recoveries beside a capture. */
 import { randomUUID } from "node:crypto";
+import { withoutSecrets } from "../configuration/addresses.js";
 import { secretIn } from "../configuration/secret-file.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { thisProcess } from "../owner.js";
@@ -49,9 +50,9 @@ export function recoveryTargetsOf(args: RunArguments): Map<string, Record<string
     const at = given.indexOf("=");
     const [name, file] = [given.slice(0, Math.max(0, at)), given.slice(at + 1)];
     if (!targetName.test(name) || file === "") {
-      // What was given instead of a file may be a URL with a password.
-      const which = targetName.test(name) ? `${name}=…` : "…";
-      throw new ThinkbackError("usage", `--recovery-target ${which} cannot be read`, {
+      // A URL in the place of a file may have a password.
+      const said = withoutSecrets(given);
+      throw new ThinkbackError("usage", `--recovery-target ${said} cannot be read`, {
         hint: "give it as name=file: small letters, digits and hyphens, and a file that holds the URL",
       });
     }

@@ -574,7 +574,6 @@ test.each([
   ["run", "--drill-target-file", "/none"],
   ["run", "--expect", "/none"],
   ["run", "--once", "--standby"],
-  ["run", "--role", "api"],
   ["run", "--once", "--api", "127.0.0.1:0"],
   ["run", "--api-insecure"],
   ["run", "--api-host", "backup"],
@@ -626,12 +625,13 @@ test.each(noKeys)("what cannot be a key is refused: %.40s", async (key) => {
 
 test.each([
   [["run", "--once", "--once"], /--once is given twice/],
+  [["run", "--role", "api"], /--role api has nothing to do/],
   [["run", "--no-fold", "--no-fold"], /--no-fold is given twice/],
   [["restore", "--dry-run", "--dry-run"], /--dry-run is given twice/],
   [["status", "--json", "--json"], /--json is given twice/],
   [["plan", "--keep", "all:7d", "--keep", "all:7d"], /--keep all:7d is given twice/],
   [["run", "--include", "shop", "--include", "shop"], /--include shop is given twice/],
-])("what is given twice is refused: %j", async (args, message) => {
+])("what is given twice, or for nothing, is refused: %j", async (args, message) => {
   const { status, printed } = await run([...args, "--repo", repo]);
   expect(printed).toMatch(message);
   expect(status).toBe(exitStatus.usage);
