@@ -224,7 +224,11 @@ export const recovery = v.object({
   plan: v.optional(v.unknown()),
   result: v.optional(v.unknown()),
 });
-export const recoveries = v.object({ recoveries: v.array(v.object(recoverySummary)) });
+export const recoveries = v.object({
+  recoveries: v.array(v.object(recoverySummary)),
+  /** Ids of those of which an object is damaged. */
+  damaged: v.array(text),
+});
 
 export const drills = v.object({
   drills: v.array(

@@ -114,8 +114,8 @@ export const recoveries: Route[] = [
     right: "see",
     answers: { 200: answers.recoveries },
     answer: async (_, { store }) => {
-      const found = await listRecoveries(store);
-      return { body: { recoveries: found.map((one) => recoveryResult(one, false)) } };
+      const { recoveries: found, damaged } = await listRecoveries(store);
+      return { body: { recoveries: found.map((one) => recoveryResult(one, false)), damaged } };
     },
   }),
   route({

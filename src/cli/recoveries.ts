@@ -51,7 +51,7 @@ async function opened(
 
 export async function listRecoveriesCommand(args: OnRepository, given: Output): Promise<void> {
   const { store, output } = await opened(args, given);
-  const recoveries = await listRecoveries(store);
+  const { recoveries, damaged } = await listRecoveries(store);
   const rows = recoveries.map((one) => [
     one.id,
     formatInstant(one.createdAt),
@@ -61,7 +61,10 @@ export async function listRecoveriesCommand(args: OnRepository, given: Output): 
   ]);
   const titles = ["id", "requested", "by", "state", "command"];
   output.line(rows.length === 0 ? "no recoveries" : formatTable(titles, rows));
-  output.result({ recoveries: recoveries.map(recoveryResult) });
+  for (const id of damaged) {
+    output.note(`thinkback: recovery ${id} is damaged: \`thinkback verify\` names the object`);
+  }
+  output.result({ recoveries: recoveries.map(recoveryResult), damaged });
 }
 
 export async function showRecoveryCommand(

@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../clock.js";
 import { sha256 } from "../digest.js";
-import { ThinkbackError } from "../errors.js";
+import { isDamage, ThinkbackError } from "../errors.js";
 import { numberedName, recoveriesPrefix, recoveryPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { readSettings } from "../repository/registers/settings.js";
@@ -143,18 +143,29 @@ export async function lastEvent(
   }
 }
 
-/** All recoveries, the newest first. */
-export async function listRecoveries(store: ObjectStore): Promise<Recovery[]> {
+/** All recoveries, the newest first; and the ids of those of which an event is damaged. */
+export async function listRecoveries(
+  store: ObjectStore,
+): Promise<{ recoveries: Recovery[]; damaged: string[] }> {
   const greatest = await greatestNumbers(store, recoveriesPrefix);
   const recoveries: Recovery[] = [];
-  const reading = severalAtOnce(greatest, readsAtOnce, async ([id, number]) => {
+  const damaged: string[] = [];
+  const read = async ([id, number]: [string, number]) => {
     const first = await readEventIfThere(store, id, 1);
     // Maintenance has begun to delete it.
     if (!first) return undefined;
     return withPlan(store, first, number === 1 ? first : await readEvent(store, id, number));
-  });
+  };
+  const reading = severalAtOnce(greatest, readsAtOnce, (one) =>
+    read(one).catch((error: unknown) => {
+      if (!isDamage(error)) throw error;
+      damaged.push(one[0]);
+      return undefined;
+    }),
+  );
   for await (const recovery of reading) if (recovery) recoveries.push(recovery);
-  return recoveries.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+  recoveries.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
+  return { recoveries, damaged: damaged.sort() };
 }
 
 async function withPlan(

@@ -58,13 +58,23 @@ async function change(store: MemoryStore, id: string, ...changes: Change[]): Pro
   }
 }
 
+test("one whose event is damaged hides no other", async () => {
+  const store = new MemoryStore();
+  const [sound, torn] = [await request(store), await request(store)];
+  const name = `recoveries/${torn.id}-0000000001.json`;
+  const bytes = await store.get(name);
+  await store.delete(name);
+  await store.put(name, bytes.subarray(0, bytes.length >> 1));
+  expect(await listRecoveries(store)).toEqual({ recoveries: [sound], damaged: [torn.id] });
+});
+
 describe("a request", () => {
   test("of the same key and body is the same recovery, whoever is first; another body is refused", async () => {
     const store = new MemoryStore();
     const key = { idempotencyKey: "k" };
     const all = await Promise.all(Array.from({ length: 5 }, () => request(store, key)));
     expect(new Set(all.map(({ id }) => id)).size).toBe(1);
-    expect(await listRecoveries(store)).toHaveLength(1);
+    expect((await listRecoveries(store)).recoveries).toHaveLength(1);
     const same = request(store, { ...key, args: ["shop.a", "--at=10:04"] });
     expect((await same).id).toBe(all[0]!.id);
     const other = request(store, { ...key, args: ["shop.b", "--at=10:04"] });
@@ -288,7 +298,7 @@ test("whatever is tried, states only go forward, and no event is lost", async ()
       const recovery = (await readRecovery(store, id))!;
       expect(recovery).toMatchObject({ number: events.length, state: last.state });
       expect(recovery.plan).toEqual(events.find(({ plan: made }) => made)?.plan?.summary);
-      expect(await listRecoveries(store)).toEqual([recovery]);
+      expect(await listRecoveries(store)).toEqual({ recoveries: [recovery], damaged: [] });
     }),
     { numRuns: 200 },
   );
@@ -352,7 +362,7 @@ test("what ended over 90 days ago is deleted, the last event when nothing else i
   };
   expect(await sweep(89)).toBe(0);
   expect(await sweep(91)).toBe(5 + 2);
-  expect((await listRecoveries(store)).map(({ id }) => id)).toEqual([running]);
+  expect((await listRecoveries(store)).recoveries.map(({ id }) => id)).toEqual([running]);
   expect(await readRecovery(store, done)).toBeUndefined();
   expect(await namesIn(store)).toContain(`recoveries/${done}-0000000005.json`);
   expect(await sweep(91)).toBe(2);

@@ -248,7 +248,7 @@ async function simulate(seed: number, heedMs?: number): Promise<string[]> {
   expect(world.work.done.has("two") && isWaiting).toBe(false);
   await world.live(120_000, names);
   const isSettled = async () => {
-    const all = await listRecoveries(world.store);
+    const { recoveries: all } = await listRecoveries(world.store);
     return all.every(({ state }) => isOver(state) || state === "parked" || state === "waiting");
   };
   for (let i = 0; i < 90 && !(await isSettled()); i += 1) {
@@ -263,12 +263,14 @@ async function simulate(seed: number, heedMs?: number): Promise<string[]> {
     if (id === two && running >= 0) expect(running).toBeGreaterThan(approved);
   }
   for (const [name, count] of world.work.finished) expect([name, count]).toEqual([name, 1]);
-  for (const recovery of await listRecoveries(world.store)) {
+  for (const recovery of (await listRecoveries(world.store)).recoveries) {
     const name = recovery.args[1]!.slice("--target=".length);
     if (recovery.state === "done") expect(world.work.done.get(name)).toBe(steps);
   }
   if (world.work.beside.length > 0) throw new Error(world.work.beside.join("; "));
-  return (await listRecoveries(world.store)).map(({ state, attempt }) => `${state} ${attempt}`);
+  return (await listRecoveries(world.store)).recoveries.map(
+    ({ state, attempt }) => `${state} ${attempt}`,
+  );
 }
 
 const seeds = Array.from({ length: 40 }, (_, i) => i + 1);
