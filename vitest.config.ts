@@ -2,6 +2,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/endtoend/undo.test.ts",
   "test/endtoend/theft.test.ts",
   "test/endtoend/full-disk.test.ts",
   "test/endtoend/copies.test.ts",
