@@ -2,6 +2,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/endtoend/sealed.test.ts",
+  "test/endtoend/gaps.test.ts",
   "test/endtoend/undo.test.ts",
   "test/endtoend/theft.test.ts",
   "test/endtoend/full-disk.test.ts",
