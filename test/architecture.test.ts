@@ -23,9 +23,14 @@ function readSource(text: string, name: string): SourceFile {
   return { name, text, imports };
 }
 
-const files = readdirSync(src, { recursive: true, encoding: "utf8" })
-  .filter((name) => name.endsWith(".ts"))
+const everyFile = readdirSync(src, { recursive: true, encoding: "utf8" })
+  .filter((name) => /\.tsx?$/.test(name))
   .map((name) => readSource(readFileSync(join(src, name), "utf8"), name.replaceAll("\\", "/")));
+
+/** The console runs in a browser: a program of its own, which knows the API by its answers. */
+const isOfConsole = ({ name }: Pick<SourceFile, "name">) => name.startsWith("console/");
+const files = everyFile.filter((file) => !isOfConsole(file));
+const consoleFiles = everyFile.filter(isOfConsole);
 
 /** From the top down. Rooms on one floor do not know each other. */
 const floors = [
@@ -179,12 +184,26 @@ describe("the source", () => {
   });
 
   test("has no file of over 400 lines", () => {
-    const long = files.filter(({ text }) => text.split("\n").length > 401);
+    const long = everyFile.filter(({ text }) => text.split("\n").length > 401);
     expect(long.map(({ name }) => name)).toEqual([]);
   });
 
   test("has no comment line of over 120 columns", () => {
-    expect(wide(files)).toEqual([]);
+    expect(wide(everyFile)).toEqual([]);
+  });
+
+  test("has a console that takes nothing of the rest but the API's answers and how times are read", () => {
+    expect(consoleFiles.length).toBeGreaterThan(15);
+    const outside = consoleFiles.flatMap((file) =>
+      file.imports
+        .map(({ specifier }) => targetOf(file, specifier))
+        .filter((target) => target !== undefined && !target.startsWith("console/")),
+    );
+    expect([...new Set(outside)].sort()).toEqual(["api/answers.ts", "instant.ts"]);
+    const inside = files.filter(({ imports }) =>
+      imports.some(({ specifier }) => specifier.includes("/console/")),
+    );
+    expect(inside.map(({ name }) => name)).toEqual([]);
   });
 
   test("has no file or room named after nothing", () => {

@@ -74,7 +74,7 @@ async function audited(
       throw new Refusal("audit", message, "look at the store of the repository");
     }
   };
-  if (route.method !== "GET") await write("begins");
+  if (route.method !== "GET" && !route.isReading) await write("begins");
   try {
     const answer = await route.answer(asked, around);
     await write("done");

@@ -292,6 +292,33 @@ export const event = v.object({
   error: v.optional(v.object({ code: text, message: text, hint: v.optional(text) })),
 });
 
+export const session = v.object({
+  name: text,
+  role: text,
+  rights: v.array(text),
+  /** When the token ends; null if it does not. */
+  expires: instant,
+  server: v.object({ version: text, targets: v.nullable(v.array(text)), seesLive: v.boolean() }),
+  now: text,
+});
+
+/** The data of an event of /v1/events. A digest that has changed says that the thing should be asked for again. */
+export const look = v.object({
+  now: text,
+  /** Null, with what follows it, while the repository cannot be read. */
+  status: v.nullable(
+    v.object({
+      repository: text,
+      restorableUntil: text,
+      behindNowMs: v.nullable(count),
+      lastProven: proof,
+      capture: text,
+    }),
+  ),
+  openAlarms: v.nullable(count),
+  digests: v.nullable(v.object({ tables: text, alarms: text, recoveries: text })),
+});
+
 /** A stream of server-sent events: the data of each is a recovery's state after a change. */
 export const events = v.string();
 

@@ -1,4 +1,5 @@
 /** Who may do what. */
+import type { Instant } from "../instant.js";
 import type { Role } from "../repository/registers/tokens.js";
 
 export type Right =
@@ -28,10 +29,14 @@ export interface Caller {
   /** Its name, which stands in the audit. */
   name: string;
   role: Role;
+  /** When the token ends. */
+  expiresAt?: Instant | undefined;
 }
 
 export const may = ({ role }: Pick<Caller, "role">, right: Right): boolean =>
   rights[role].includes(right);
+
+export const rightsOf = ({ role }: Pick<Caller, "role">): readonly Right[] => rights[role];
 
 /** The roles that have a right, for messages. */
 export const rolesWith = (right: Right): string =>

@@ -16,8 +16,19 @@ export interface Surroundings {
   audit: AuditWriter;
   /** True if a caller's token counts still: a stream outlives the moment in which its token was checked. */
   counts: (caller: Caller) => Promise<boolean>;
+  /** What this server can do. */
+  server: ServerWork;
   /** Aborts when the process is to end. */
   ending: AbortSignal;
+}
+
+/** What a server can do, for who shows it to people. */
+export interface ServerWork {
+  version: string;
+  /** Names of the targets on which it carries out recoveries that are requested; null if it carries out none. */
+  targets: readonly string[] | null;
+  /** It can compare with the live tables. */
+  seesLive: boolean;
 }
 
 export type Shape = v.StrictObjectSchema<v.ObjectEntries, undefined>;
@@ -79,6 +90,8 @@ export interface Route<
   answers: Record<number, v.GenericSchema>;
   /** It answers a stream of events. */
   isStream?: true;
+  /** It changes nothing, though its method is POST: what is asked for is in the body, and in no log of a proxy. */
+  isReading?: true;
   /**
    * Set for each change, and for each reading of documents; may be undefined for one who is shown none. It is written
    * before a change begins, and in any case before the answer goes out.

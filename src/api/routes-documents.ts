@@ -18,7 +18,7 @@ const inexactOptions = (query: { gap?: string; allowInexact?: string }): string[
 const documentsMax = 1000;
 const documentsDefault = "100";
 
-export const documents: Route[] = [
+const readings: Route[] = [
   route({
     method: "GET",
     path: "/v1/tables/{table}/document",
@@ -85,3 +85,21 @@ export const documents: Route[] = [
     },
   }),
 ];
+
+/**
+ * The same reading with what it asks for in the body: a key in a URL is in the history of a browser and in the log of
+ * a proxy.
+ */
+function byBody(reading: Route): Route {
+  const { query, ...rest } = reading;
+  return {
+    ...rest,
+    method: "POST",
+    isReading: true,
+    ...(query ? { body: query } : {}),
+    audited: (asked) => reading.audited?.({ ...asked, query: asked.body }),
+    answer: (asked, around) => reading.answer({ ...asked, query: asked.body }, around),
+  };
+}
+
+export const documents: Route[] = [...readings, ...readings.map(byBody)];

@@ -12,21 +12,24 @@ import type { PrintedCommands } from "../commands.js";
 import type { Waker } from "../coordination/wake.js";
 import type { Facts } from "../health/facts.js";
 import { AuditWriter } from "../repository/records/audit.js";
+import type { ApiToken } from "../repository/registers/tokens.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { answering } from "./answering.js";
 import { BoundedCommands } from "./bounded-commands.js";
+import { type ConsoleFiles, serveConsole } from "./console-files.js";
 import { serveMcp } from "./mcp.js";
 import { openApi } from "./openapi.js";
 import { healthTold } from "./probes.js";
 import { headersOf, problemOf, Refusal } from "./problem.js";
 import { may, rolesWith } from "./rights.js";
-import type { Route, Surroundings } from "./route.js";
+import type { Route, ServerWork, Surroundings } from "./route.js";
 import { alarms } from "./routes-alarms.js";
 import { auditing } from "./routes-audit.js";
 import { documents } from "./routes-documents.js";
 import { notes } from "./routes-notes.js";
 import { recoveries } from "./routes-recoveries.js";
 import { seeing } from "./routes-seeing.js";
+import { session } from "./routes-session.js";
 import { TokenSet } from "./token-set.js";
 
 export interface ApiOptions {
@@ -38,7 +41,12 @@ export interface ApiOptions {
   /** Names under which clients may reach it, beside addresses and "localhost". */
   hosts: readonly string[];
   tls?: { cert: Buffer; key: Buffer } | undefined;
-  version: string;
+  /** What it can do, for who shows it to people. */
+  work: ServerWork;
+  /** The console; not served if absent. */
+  console?: ConsoleFiles | undefined;
+  /** A token of this process only, which the repository does not have. */
+  ownToken?: ApiToken | undefined;
   /** How long a client may take to send a request, in ms; 15 s if absent. */
   requestMsMax?: number;
   /** What /metrics answers; absent if metrics are not served here. */
@@ -62,6 +70,7 @@ export const allRoutes: readonly Route[] = [
   ...alarms,
   ...recoveries,
   ...auditing,
+  ...session,
 ];
 
 const bodyBytesMax = 64 * 1024;
@@ -96,7 +105,7 @@ export function makeServer(options: ApiOptions): ApiServer {
   app.removeContentTypeParser("text/plain");
   // Each route checks what it is given by its own schemas.
   app.setValidatorCompiler(() => () => true);
-  const tokens = new TokenSet(store, clock);
+  const tokens = new TokenSet(store, clock, options.ownToken);
   const around: Surroundings = {
     store,
     clock,
@@ -104,6 +113,7 @@ export function makeServer(options: ApiOptions): ApiServer {
     ending,
     commands: new BoundedCommands(options.commands, clock, ending),
     audit: new AuditWriter(store, clock),
+    server: options.work,
     counts: (caller) => tokens.counts(caller),
   };
   // Each request under way listens to it.
@@ -141,7 +151,7 @@ export function makeServer(options: ApiOptions): ApiServer {
       handler: answering(route, around),
     });
   }
-  const document = JSON.stringify(openApi(allRoutes, options.version));
+  const document = JSON.stringify(openApi(allRoutes, options.work.version));
   app.get("/openapi.json", (_, reply) => reply.type("application/json").send(document));
   const { metrics } = options;
   if (metrics) {
@@ -150,7 +160,8 @@ export function makeServer(options: ApiOptions): ApiServer {
       return reply.type(contentType).send(text);
     });
   }
-  serveMcp(app, { version: options.version, authorise: authorise({ right: "see" }) });
+  serveMcp(app, { version: options.work.version, authorise: authorise({ right: "see" }) });
+  if (options.console) serveConsole(app, options.console);
   return { app, end: endOf(app, clock) };
 }
 

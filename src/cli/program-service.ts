@@ -3,6 +3,10 @@ import type { Output } from "./output.js";
 
 /** Defines the commands for what `run` serves. */
 export function serving(program: Command, output: () => Output): void {
+  program
+    .command("console")
+    .description("show a repository in a browser: what can be restored, and what has changed")
+    .action(async (args) => (await import("./console.js")).consoleCommand(args, output()));
   const token = program
     .command("token")
     .description("make, list and revoke tokens of the HTTP API");

@@ -1,15 +1,17 @@
 /** The HTTP API of `thinkback run`. */
 import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { readConsole } from "../api/console-files.js";
 import { makeServer } from "../api/server.js";
 import { isLoopback, type ListenAddress, parseListen } from "../configuration/listen-address.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { RunArguments } from "./run-arguments.js";
 import type { Served, ServicePart } from "./served.js";
+import { recoveryTargetsOf } from "./service-recoveries.js";
 import { version } from "./version.js";
 
 export const apiPart: ServicePart = async (served) => {
-  const { args, repository, facts, commands, waker, clock, log, signal } = served;
+  const { args, roles, repository, facts, commands, waker, clock, log, signal } = served;
   const place = apiPlace(args);
   if (!place) return () => Promise.resolve();
   const tls = await tlsOf(args);
@@ -21,7 +23,12 @@ export const apiPart: ServicePart = async (served) => {
     waker,
     hosts: args.apiHost,
     tls,
-    version,
+    work: {
+      version,
+      targets: args.recoveries && roles.has("restore") ? [...recoveryTargetsOf(args).keys()] : null,
+      seesLive: roles.has("capture"),
+    },
+    console: await readConsole(),
     metrics: async () => {
       const measured = served.metrics();
       return { contentType: measured.contentType, text: await measured.text() };

@@ -6,18 +6,18 @@ const onRepository = (
   "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, recoveries list, recoveries show, " +
   "recoveries request, recoveries approve, recoveries cancel, recoveries approval, " +
-  "alarm list, alarm test, alarm silence, alarm unsilence, init, key list, key add, key remove, key card, key drill, evidence export, token create, token list, token revoke"
+  "alarm list, alarm test, alarm silence, alarm unsilence, init, key list, key add, key remove, key card, key drill, evidence export, console, token create, token list, token revoke"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
 const withCopies =
-  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export, preview, follow, evidence export".split(
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export, preview, follow, evidence export, console".split(
     ", ",
   );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that connect to a server that is not captured. */
-const onTarget = ["restore", "diff", "undo", "rewind", "promote", "follow"];
+const onTarget = ["restore", "diff", "undo", "rewind", "promote", "follow", "console"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;

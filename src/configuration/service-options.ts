@@ -47,6 +47,13 @@ export const serving: OptionRow[] = [
       "serve the API without TLS beyond this machine, because a proxy in front of it does TLS",
   },
   {
+    flag: "--listen <address>",
+    type: "text",
+    commands: ["console"],
+    default: "127.0.0.1:7071",
+    description: "where the browser finds the console: a port of this machine",
+  },
+  {
     flag: "--role <role>",
     type: "text",
     choices: ["viewer", "operator", "approver", "admin"],

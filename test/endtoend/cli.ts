@@ -14,6 +14,7 @@ export interface Running {
   process: ChildProcess;
   /** Resolves when it has ended. */
   finished: Promise<Finished>;
+  stdout(): string;
   stderr(): string;
 }
 
@@ -34,7 +35,7 @@ export function start(args: string[], env: Record<string, string> = {}): Running
   const finished = new Promise<Finished>((resolve) => {
     child.on("close", (status) => resolve({ status, stdout, stderr }));
   });
-  return { process: child, finished, stderr: () => stderr };
+  return { process: child, finished, stdout: () => stdout, stderr: () => stderr };
 }
 
 /** Runs the built CLI to its end. */

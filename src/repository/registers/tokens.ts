@@ -133,7 +133,7 @@ function checkTokenName(name: string): void {
 }
 
 /** The prefix lets scanners for leaked secrets find it. */
-const tokenText = (id: string, secret: string) => `thinkback_${id}_${secret}`;
+export const tokenText = (id: string, secret: string) => `thinkback_${id}_${secret}`;
 
 /** The id and the secret in the text of a token; undefined if it is not one. */
 export function parseTokenText(given: string): { id: string; secret: string } | undefined {

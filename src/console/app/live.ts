@@ -1,0 +1,107 @@
+/**
+ * What the server says is there now, for all tabs of a browser by one stream: over HTTP/1.1 a browser has six
+ * connections to a server, and each stream would hold one. The tab that holds a lock reads the stream and tells the
+ * others; when it is closed, the lock and with it the stream go to another tab.
+ */
+import type { Look } from "./answers.js";
+import { readEvents } from "./event-stream.js";
+import { signedIn, tokenRefused } from "./session.js";
+import { Shared } from "./store.js";
+
+/** The newest look of the server; undefined before the first. */
+export const looks = new Shared<Look | undefined>(undefined);
+/** False while the server does not answer. */
+export const isConnected = new Shared(true);
+/** Grows each time the connection has come back: what is shown may be old. */
+export const back = new Shared(0);
+
+export type Digests = NonNullable<Look["digests"]>;
+
+export const digestOf = (look: Look, topic: keyof Digests): string | undefined =>
+  look.digests?.[topic];
+
+type Said =
+  | { kind: "look"; look: Look }
+  | { kind: "connected"; is: boolean }
+  /** A new tab wants to know what there is. */
+  | { kind: "new" };
+
+const channel = new BroadcastChannel("thinkback-live");
+const say = (said: Said) => channel.postMessage(said);
+
+const retryMs = 1000;
+/** A server that sends nothing for so long is gone, though the connection stands. A look comes at least every 40 s. */
+const silentMsMax = 60_000;
+
+export function begin(): void {
+  channel.addEventListener("message", ({ data }: MessageEvent<Said>) => heard(data));
+  say({ kind: "new" });
+  const { locks } = navigator as { locks?: LockManager };
+  // A page that was not sent over TLS has no locks; then each tab reads for itself.
+  if (!locks) void lead();
+  else void locks.request("thinkback-live", () => lead());
+}
+
+let isLeader = false;
+
+function heard(said: Said): void {
+  if (said.kind === "look") looks.set(said.look);
+  else if (said.kind === "connected") setConnected(said.is);
+  else if (isLeader && looks.value) say({ kind: "look", look: looks.value });
+}
+
+function setConnected(is: boolean): void {
+  if (is && !isConnected.value) back.set(back.value + 1);
+  isConnected.set(is);
+}
+
+function tellConnected(is: boolean): void {
+  if (is === isConnected.value) return;
+  setConnected(is);
+  say({ kind: "connected", is });
+}
+
+/** Reads the stream for all tabs, as long as this one is there. */
+async function lead(): Promise<never> {
+  isLeader = true;
+  for (;;) {
+    const { value } = signedIn;
+    if (value.state === "in") await readLooks(value.token);
+    else await changed();
+  }
+}
+
+async function readLooks(token: string): Promise<void> {
+  const over = new AbortController();
+  const forget = signedIn.onChange(() => over.abort(new Error("another token")));
+  let timer = 0;
+  const alive = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => over.abort(new Error("the server is silent")), silentMsMax) as never;
+  };
+  alive();
+  try {
+    await readEvents("/v1/events", token, undefined, over.signal, ({ data }) => {
+      alive();
+      const look = JSON.parse(data) as Look;
+      tellConnected(true);
+      looks.set(look);
+      say({ kind: "look", look });
+    });
+  } catch (error) {
+    if ((error as Error).cause === 401) tokenRefused(token);
+  }
+  clearTimeout(timer);
+  forget();
+  if (signedIn.value.state !== "in" || signedIn.value.token !== token) return;
+  tellConnected(false);
+  await new Promise((resolve) => setTimeout(resolve, retryMs));
+}
+
+const changed = () =>
+  new Promise<void>((resolve) => {
+    const forget = signedIn.onChange(() => {
+      forget();
+      resolve();
+    });
+  });

@@ -1,0 +1,5 @@
+import { Title } from "../parts/bits.js";
+
+export function DocumentPage({ table }: { table: string }) {
+  return <Title>Document of {table}</Title>;
+}

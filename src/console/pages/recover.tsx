@@ -1,0 +1,5 @@
+import { Title } from "../parts/bits.js";
+
+export function Recover() {
+  return <Title>Recover</Title>;
+}

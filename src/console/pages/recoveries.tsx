@@ -1,0 +1,5 @@
+import { Title } from "../parts/bits.js";
+
+export function Recoveries() {
+  return <Title>Recoveries</Title>;
+}
