@@ -119,6 +119,8 @@ async function recovered(repo: string): Promise<void> {
   const second = await changed(2);
   await done(repo, "rewind", "shop.a", "--at", second, ...target);
   await stage.query(r.db("shop").tableCreate("other"));
+  // A table of which most documents are missing is not promoted.
+  await stage.query(r.db("shop").table("other").insert({ id: 1 }));
   await done(repo, "promote", "shop.b", "--from", "shop.other", ...target);
   expect(await stage.query(live.get(1))).toEqual({ id: 1 });
 }
