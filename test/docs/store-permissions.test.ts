@@ -35,7 +35,7 @@ const commandsOf: Record<string, string[]> = {
     "recoveries show",
     "alarm list",
   ],
-  request: ["recoveries request", "recoveries approve", "recoveries cancel"],
+  request: ["recoveries request", "recoveries confirm", "recoveries approve", "recoveries cancel"],
   notes: [
     "pin add",
     "pin remove",
