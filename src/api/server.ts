@@ -93,7 +93,7 @@ export function makeServer(options: ApiOptions): ApiServer {
   app.server.maxConnections = connectionsMax;
   // Connections that wait for another request make room, so that probes are answered.
   app.server.on("drop", () => app.server.closeIdleConnections());
-  app.removeContentTypeParser("text/plain");
+  takeBodies(app);
   // Each route checks what it is given by its own schemas.
   app.setValidatorCompiler(() => () => true);
   const tokens = new TokenSet(store, clock);
@@ -210,6 +210,19 @@ function bearerOf({ headers }: FastifyRequest): string {
   throw new Refusal("unauthenticated", "a token is needed", hint);
 }
 
+/** A body is JSON. An empty one is none, of whatever type it is said to be: many clients name a type in any case. */
+function takeBodies(app: FastifyInstance): void {
+  const json = app.getDefaultJsonParser("error", "error");
+  const read = { parseAs: "string" } as const;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>("application/json", read, (request, text, done) =>
+    text === "" ? done(null, undefined) : json(request, text, done),
+  );
+  app.addContentTypeParser<string>("*", read, (_, text, done) =>
+    text === "" ? done(null, undefined) : done(otherType()),
+  );
+}
+
 /** An error of fastify as what is wrong with the request; any other error as it is. */
 function ofFramework(error: FastifyError): Error {
   const { code, statusCode } = error;
@@ -218,10 +231,11 @@ function ofFramework(error: FastifyError): Error {
   }
   if (statusCode === 413)
     return new Refusal("too-large", `a body has at most ${bodyBytesMax} bytes`);
-  if (statusCode === 415) return new Refusal("unsupported-type", "a body is application/json");
+  if (statusCode === 415) return otherType();
   return new Refusal("invalid", error.message);
 }
 
+const otherType = () => new Refusal("unsupported-type", "a body is application/json");
 const badBody = () => new Refusal("invalid", "the body is not JSON");
 
 function sendProblem(reply: FastifyReply, error: Error): FastifyReply {
