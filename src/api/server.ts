@@ -171,12 +171,14 @@ function addProbes(app: FastifyInstance, options: ApiOptions, tokens: TokenSet):
       .status(isWell ? 200 : 503)
       .type("application/json")
       .send(JSON.stringify(said));
-  app.get("/livez", (_, reply) => json(reply, true, { alive: true }));
-  app.get("/readyz", async (_, reply) => {
+  // Load balancers ask by HEAD.
+  const withHead = { exposeHeadRoute: true };
+  app.get("/livez", withHead, (_, reply) => json(reply, true, { alive: true }));
+  app.get("/readyz", withHead, async (_, reply) => {
     const ready = !ending.aborted && (await tokens.isUsable());
     return json(reply, ready, { ready });
   });
-  app.get("/healthz", (_, reply) => {
+  app.get("/healthz", withHead, (_, reply) => {
     const health = healthTold(facts, clock.now());
     return json(reply, health.healthy, health);
   });

@@ -89,3 +89,22 @@ describe("an empty body is none", () => {
     expect((await ask("POST", "/v1/marks", { ...pin, ...json }, '{"text":"x"}')).status).toBe(201);
   });
 });
+
+describe("probes answer HEAD", () => {
+  test.each(["/livez", "/readyz", "/healthz"])("%s as GET, without a body", async (path) => {
+    // A load balancer asks by an address, or by a name that nobody gave.
+    const named = { host: "pod-7.internal" };
+    const [get, head] = [await ask("GET", path, named), await ask("HEAD", path, named)];
+    expect([get.status, head.status, head.text]).toEqual([200, 200, ""]);
+    const { date: _, connection: __, "keep-alive": ___, ...headers } = get.headers;
+    expect(head.headers).toMatchObject(headers);
+  });
+
+  test("also while something is wrong", async () => {
+    served.facts.observer(0).begins!();
+    served.clock.nowMs = Date.now() + 300_000;
+    expect((await ask("GET", "/healthz", {})).status).toBe(503);
+    expect((await ask("HEAD", "/healthz", {})).status).toBe(503);
+    served.clock.nowMs = undefined;
+  });
+});
