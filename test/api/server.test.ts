@@ -78,12 +78,10 @@ describe("a token", () => {
     expect((await ask("GET", "/v1/status", { headers })).status).toBe(401);
   });
 
-  test("that was made now counts within a second or two; one that expires, until then", async () => {
+  test("that was made now counts at its first use; one that expires, until then", async () => {
     const request = { name: "short", role: "viewer" as const, expiresAt: Date.now() + 600_000 };
     const { text } = await createToken(served.store, request, Date.now());
-    await expect
-      .poll(async () => (await ask("GET", "/v1/status", { token: text })).status, { timeout: 5000 })
-      .toBe(200);
+    expect((await ask("GET", "/v1/status", { token: text })).status).toBe(200);
     served.clock.nowMs = Date.now() + 600_001;
     expect((await ask("GET", "/v1/status", { token: text })).status).toBe(401);
     served.clock.nowMs = undefined;
@@ -93,7 +91,7 @@ describe("a token", () => {
     const request = { name: "torn", role: "viewer" as const, expiresAt: undefined };
     const { token, text } = await createToken(served.store, request, Date.now());
     const status = async (of: string) => (await ask("GET", "/v1/marks", { token: of })).status;
-    await expect.poll(() => status(text), { timeout: 5000 }).toBe(200);
+    expect(await status(text)).toBe(200);
     const torn = numberedName(tokenPrefix(token.id), 2);
     await served.store.put(torn, Buffer.from("torn"));
     await expect.poll(() => status(text), { timeout: 5000, interval: 200 }).toBe(401);
@@ -132,7 +130,7 @@ describe("a token", () => {
     const request = { name: "gone", role: "viewer" as const, expiresAt: undefined };
     const { token, text } = await createToken(served.store, request, Date.now());
     const status = async () => (await ask("GET", "/v1/marks", { token: text })).status;
-    await expect.poll(status, { timeout: 5000 }).toBe(200);
+    expect(await status()).toBe(200);
     await revokeToken(served.store, token.id, Date.now());
     await expect.poll(status, { timeout: 5000, interval: 200 }).toBe(401);
   });
