@@ -1,6 +1,5 @@
 /** The HTTP server: which requests come through to the routes, and how answers go out. */
 import { setMaxListeners } from "node:events";
-import { isIP } from "node:net";
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -15,6 +14,7 @@ import { AuditWriter } from "../repository/records/audit.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { answering } from "./answering.js";
 import { BoundedCommands } from "./bounded-commands.js";
+import { refuseForeign } from "./foreign.js";
 import { serveMcp } from "./mcp.js";
 import { openApi } from "./openapi.js";
 import { healthTold } from "./probes.js";
@@ -121,7 +121,7 @@ export function makeServer(options: ApiOptions): ApiServer {
   app.addHook("onRequest", async (request, reply) => {
     reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
     if (isProbe(request)) return;
-    refuseForeign(request, options.hosts, tls !== undefined);
+    refuseForeign(request.headers, { hosts: options.hosts, isTls: tls !== undefined });
   });
   addProbes(app, options, tokens);
   app.decorateRequest("caller", undefined);
@@ -182,27 +182,6 @@ function addProbes(app: FastifyInstance, options: ApiOptions, tokens: TokenSet):
     const health = healthTold(facts, clock.now());
     return json(reply, health.healthy, health);
   });
-}
-
-/**
- * Refuses what a page of another site makes a browser send: a request for a name that leads here by that site's own
- * DNS, or from a page that is not ours. No page can make the browser name an address that it does not ask.
- */
-function refuseForeign(request: FastifyRequest, hosts: readonly string[], isTls: boolean): void {
-  const host = request.headers.host ?? "";
-  const name = host.replace(/:\d+$/, "").toLowerCase();
-  const bare = name.replace(/^\[(.*)\]$/, "$1");
-  if (
-    isIP(bare) === 0 &&
-    name !== "localhost" &&
-    !hosts.some((one) => one.toLowerCase() === name)
-  ) {
-    throw new Refusal("misdirected", "this server is not known by that name", "see --api-host");
-  }
-  const { origin } = request.headers;
-  if (origin !== undefined && origin !== `${isTls ? "https" : "http"}://${host}`) {
-    throw new Refusal("forbidden", "pages of other sites may not ask this server");
-  }
 }
 
 function bearerOf({ headers }: FastifyRequest): string {

@@ -370,12 +370,17 @@ describe("a page of another site", () => {
 
   test("is refused by its origin, and our own is not", async () => {
     const host = "localhost:7070";
-    const from = async (origin: string) =>
-      (await ask("GET", "/v1/marks", { role: "viewer", headers: { host, origin } })).status;
+    const from = async (origin: string, more: Record<string, string> = {}) =>
+      (await ask("GET", "/v1/marks", { role: "viewer", headers: { host, origin, ...more } }))
+        .status;
     expect(await from("http://evil.example")).toBe(403);
     expect(await from("null")).toBe(403);
-    expect(await from("https://localhost:7070")).toBe(403);
     expect(await from("http://localhost:7070")).toBe(200);
+    // Behind a proxy that does TLS.
+    expect(await from("https://localhost:7070")).toBe(200);
+    expect(await from("https://backup.example.com")).toBe(200);
+    const bySite = (site: string) => from("https://localhost:7070", { "sec-fetch-site": site });
+    expect([await bySite("same-origin"), await bySite("cross-site")]).toEqual([200, 403]);
   });
 });
 
