@@ -28,6 +28,7 @@ import {
   type StoredRequest,
   type WorkerClaim,
 } from "./events.js";
+import { isSamePerson } from "./person.js";
 
 export type { Actor, RecoveryEvent, RecoveryState } from "./events.js";
 
@@ -240,10 +241,10 @@ export async function approve(
   by: Actor,
 ): Promise<Recovery> {
   const first = await readEventIfThere(store, checkedId(id), 1);
-  if (first && first.by.name === by.name) {
+  if (first && isSamePerson(first.by, by)) {
     throw new ThinkbackError(
       "usage",
-      `${by.name} has asked for recovery ${id}, and cannot approve it`,
+      `${first.by.name} has asked for recovery ${id}, and cannot approve it`,
       {
         hint: "a second person has to look at its plan, and approve it",
       },

@@ -27,6 +27,7 @@ import {
   type StoredRequest,
   type WorkerClaim,
 } from "./events.js";
+import { isSamePerson } from "./person.js";
 import { fetchPlan, storePlan } from "./plan-parts.js";
 import { exactArgs, hasPlanFile, planningWords } from "./steps.js";
 import { recoveriesSubject, WakeUps } from "./wake-ups.js";
@@ -315,7 +316,7 @@ const endedMs = 11_000;
 /** False if it wants an approval and has none of a second person, whatever its state says. */
 function isApproved(first: RecoveryEvent, { approvedBy }: RecoveryEvent, phase: Phase): boolean {
   if (phase === "plan" || !first.request!.approval) return true;
-  return approvedBy !== undefined && approvedBy.name !== first.by.name;
+  return approvedBy !== undefined && !isSamePerson(approvedBy, first.by);
 }
 
 /** Errors that may be over when it is tried again. */
