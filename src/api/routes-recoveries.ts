@@ -64,8 +64,7 @@ async function requested(
     command,
     args: asked.body.args,
     by: actorOf(asked),
-    // Two callers who take the same text mean two recoveries.
-    idempotencyKey: `${asked.caller.name} ${given.output}`,
+    idempotencyKey: given.output,
     ...(asked.body.needsApproval ? { needsApproval: true } : {}),
   });
   waker.wake(recoveriesSubject);

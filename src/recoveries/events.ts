@@ -57,7 +57,7 @@ const request = fields({
   args: list(text),
   /** True if a second person has to approve it. */
   approval: flag,
-  /** SHA-256 of the idempotency key, if one was given. */
+  /** SHA-256 of the idempotency key and of who gave it, if one was given. */
   key: v.exactOptional(text),
 });
 export type StoredRequest = Of<typeof request>;

@@ -62,7 +62,7 @@ export interface NewRecovery {
   command: string;
   args: readonly string[];
   by: Actor;
-  /** Given again with the same body, it names the same recovery. */
+  /** Given again by the same caller with the same body, it names the same recovery. Callers have keys of their own. */
   idempotencyKey?: string | undefined;
   /** True to want a second person's approval where the repository's settings do not. They count in any case. */
   needsApproval?: boolean | undefined;
@@ -84,7 +84,7 @@ export async function createRecovery(
 ): Promise<Recovery> {
   const asked = checkRequest(command, args);
   const approval = needsApproval || wantsApproval(await readSettings(store), asked);
-  const key = idempotencyKey === undefined ? {} : { key: sha256(Buffer.from(idempotencyKey)) };
+  const key = idempotencyKey === undefined ? {} : { key: keyOf(by, idempotencyKey) };
   const request: StoredRequest = { ...asked, approval, ...key };
   for (let tries = 0; tries < idsOfKeyMax; tries += 1) {
     const id = idOf(request.key, tries);
@@ -97,6 +97,10 @@ export async function createRecovery(
   }
   throw new ThinkbackError("internal", "no id is free for another recovery");
 }
+
+/** Two callers who take the same text mean two recoveries, also if one comes by the API and one by the command line. */
+const keyOf = ({ via, name }: Actor, text: string): string =>
+  sha256(Buffer.from(JSON.stringify([via, name, text])));
 
 function idOf(key: string | undefined, tries: number): string {
   if (key === undefined) return randomBytes(4).toString("hex");
