@@ -14,6 +14,8 @@ export interface Surroundings {
   clock: Clock;
   waker: Waker;
   audit: AuditWriter;
+  /** The environment in which a command reaches the live tables; undefined if this process does not know them. */
+  live: Record<string, string> | undefined;
   /** True if a caller's token counts still: a stream outlives the moment in which its token was checked. */
   counts: (caller: Caller) => Promise<boolean>;
   /** Aborts when the process is to end. */

@@ -35,6 +35,8 @@ export interface ApiOptions {
   clock: Clock;
   facts: Facts;
   waker: Waker;
+  /** The environment in which a command reaches the live tables; undefined if this process does not know them. */
+  live: Record<string, string> | undefined;
   /** Names under which clients may reach it, beside addresses and "localhost". */
   hosts: readonly string[];
   tls?: { cert: Buffer; key: Buffer } | undefined;
@@ -74,7 +76,7 @@ const endMsMax = 3000;
 
 /** Makes the server; it listens to nothing yet. */
 export function makeServer(options: ApiOptions): ApiServer {
-  const { store, clock, tls, waker, ending, requestMsMax = requestMsMaxDefault } = options;
+  const { store, clock, tls, waker, live, ending, requestMsMax = requestMsMaxDefault } = options;
   // Node looks at this interval whether a request takes too long.
   const ofNode = { connectionsCheckingInterval: requestMsMax / 4, headersTimeout: requestMsMax };
   const app = Fastify({
@@ -101,6 +103,7 @@ export function makeServer(options: ApiOptions): ApiServer {
     store,
     clock,
     waker,
+    live,
     ending,
     commands: new BoundedCommands(options.commands, clock, ending),
     audit: new AuditWriter(store, clock),

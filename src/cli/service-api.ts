@@ -4,8 +4,11 @@ import { createSecureContext } from "node:tls";
 import { makeServer } from "../api/server.js";
 import { isLoopback, type ListenAddress, parseListen } from "../configuration/listen-address.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { namesTarget } from "./configured.js";
+import { accessToSource, isGiven } from "./connect.js";
 import type { RunArguments } from "./run-arguments.js";
 import type { Served, ServicePart } from "./served.js";
+import { sourceAsTarget } from "./service-recoveries.js";
 import { version } from "./version.js";
 
 export const apiPart: ServicePart = async (served) => {
@@ -19,6 +22,7 @@ export const apiPart: ServicePart = async (served) => {
     clock,
     facts,
     waker,
+    live: await liveTablesOf(args),
     hosts: args.apiHost,
     tls,
     version,
@@ -74,6 +78,16 @@ export function apiPlace(
   throw new ThinkbackError("usage", `--api ${api} would send tokens and documents unencrypted`, {
     hint: "give --api-cert and --api-key; or an address such as 127.0.0.1; or --api-insecure, if a proxy in front of it does TLS",
   });
+}
+
+/**
+ * The environment in which a command reaches the live tables: those of the target that the configuration names, or else
+ * of the source. Undefined if there is neither.
+ */
+async function liveTablesOf(args: RunArguments): Promise<Record<string, string> | undefined> {
+  // Commands in processes of their own find it by themselves.
+  if (await namesTarget(args)) return {};
+  return isGiven(accessToSource(args)) ? sourceAsTarget(args) : undefined;
 }
 
 async function tlsOf({ apiCert, apiKey }: Served["args"]) {
