@@ -27,6 +27,7 @@ import { openRepository } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { formatTable, type Output, shellWord } from "./output.js";
 import { progressBar } from "./progress.js";
+import { recoveryLines } from "./recovery-text.js";
 import { countedStore } from "./store-use-text.js";
 import { userName } from "./user-name.js";
 
@@ -180,7 +181,7 @@ function print(recovery: Recovery, output: Output): void {
   const { id, by, createdAt, state, approvedBy, worker, progress, error } = recovery;
   output.line(`recovery ${id}: ${commandText(recovery)}`);
   output.line(`requested by ${by.name} (${by.via}) at ${formatInstant(createdAt)}`);
-  if (recovery.plan) output.line(`plan: ${JSON.stringify(recovery.plan)}`);
+  printLines("plan", recovery, output);
   if (approvedBy) output.line(`approved by ${approvedBy.name} (${approvedBy.via})`);
   else if (state === "waiting") {
     output.line(`waits for the approval of somebody else: thinkback recoveries approve ${id}`);
@@ -188,8 +189,15 @@ function print(recovery: Recovery, output: Output): void {
   if (worker) output.line(`process ${worker.process} on ${worker.host} works on it`);
   if (progress) output.line(progressText(progress));
   output.line(`${state}${recovery.attempt > 1 ? `, attempt ${recovery.attempt}` : ""}`);
-  if (recovery.result) output.line(`result: ${JSON.stringify(recovery.result)}`);
+  printLines("result", recovery, output);
   if (error) output.line(`error: ${error.message}${error.hint ? `\n  → ${error.hint}` : ""}`);
+}
+
+function printLines(what: "plan" | "result", recovery: Recovery, output: Output): void {
+  const [first, ...lines] = recoveryLines(recovery.command, what, recovery[what]);
+  if (first === undefined) return;
+  output.line(`${what}: ${first}`);
+  for (const line of lines) output.line(line.replaceAll(/^/gm, "  "));
 }
 
 function eventText(event: RecoveryEvent, before: RecoveryEvent | undefined): string {
