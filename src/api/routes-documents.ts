@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { ThinkbackError } from "../errors.js";
 import * as answers from "./answers.js";
 import { type Route, route, type Surroundings } from "./route.js";
-import { countUpTo, flag, gap, key, table, time } from "./words.js";
+import { countFrom, flag, gap, key, table, time } from "./words.js";
 
 /** An option of a command, if a value is given. One word, so that no value is taken for an option. */
 const option = (name: string, value: string | undefined): string[] =>
@@ -62,7 +62,7 @@ export const documents: Route[] = [
       to: v.exactOptional(time),
       at: v.exactOptional(time),
       live: v.exactOptional(flag),
-      limit: v.exactOptional(countUpTo(documentsMax)),
+      limit: v.exactOptional(countFrom(0, documentsMax)),
       ...inexact,
     }),
     answers: { 200: answers.diff },
