@@ -28,7 +28,7 @@ import {
   type WorkerClaim,
 } from "./events.js";
 import { fetchPlan, storePlan } from "./plan-parts.js";
-import { exactArgs, hasPlanFile, planningWords } from "./steps.js";
+import { exactArgs, hasPlanFile, keptOf, planningWords } from "./steps.js";
 import { recoveriesSubject, WakeUps } from "./wake-ups.js";
 
 /** How long after an attempt that failed the next one is made. */
@@ -209,7 +209,7 @@ export class RecoveryWorker {
       if (phase === "plan") await this.makePlan(claim, request, signal);
       else await this.carryOut(claim, request, signal);
     } catch (error) {
-      await this.sayFailed(claim, phase, error, signal);
+      await this.sayFailed(claim, request, phase, error, signal);
     }
     if (!claim.lost.signal.aborted) observer.ended(claim.last);
     else observer.left(claim.last.id, messageOf(claim.lost.signal.reason));
@@ -220,7 +220,8 @@ export class RecoveryWorker {
     const { command, args } = request;
     await this.withFile(hasPlanFile(command), async (file) => {
       const words = planningWords(command, args, file);
-      const summary = words ? await this.runCommand(claim, request, words, signal) : {};
+      const printed = words ? await this.runCommand(claim, request, words, signal) : {};
+      const summary = keptOf(command, printed);
       const parts = hasPlanFile(command) ? await storePlan(store, claim.begun, file) : [];
       const plan = { summary, args: exactArgs(command, args, summary), parts };
       const waitsFor = consentsFor(request, await readSettings(store));
@@ -236,8 +237,8 @@ export class RecoveryWorker {
     await this.withFile(hasFile, async (file) => {
       if (hasFile) await fetchPlan(store, parts, file);
       const words = [request.command, ...args, ...(hasFile ? [`--plan=${file}`] : [])];
-      const result = await this.runCommand(claim, request, words, signal);
-      await this.say(claim, { kind: "done", result });
+      const printed = await this.runCommand(claim, request, words, signal);
+      await this.say(claim, { kind: "done", result: keptOf(request.command, printed) });
     });
   }
 
@@ -267,13 +268,15 @@ export class RecoveryWorker {
 
   private async sayFailed(
     claim: Claim,
+    { command }: StoredRequest,
     phase: Phase,
     thrown: unknown,
     signal: AbortSignal,
   ): Promise<void> {
     if (claim.lost.signal.aborted) return;
     const error = errorOf(thrown);
-    const result = thrown instanceof CommandFailed ? { result: thrown.result } : {};
+    const result =
+      thrown instanceof CommandFailed ? { result: keptOf(command, thrown.result) } : {};
     const isStopped = signal.aborted && !claim.cancelled.signal.aborted;
     // What was cancelled stays so, whatever is said of it.
     if (isStopped) await this.say(claim, { kind: "release" });
@@ -299,7 +302,7 @@ export class RecoveryWorker {
   /** Does the work with the path of a file that is not there yet, and removes the file after it. */
   private async withFile(isNeeded: boolean, work: (file: string) => Promise<void>): Promise<void> {
     if (!isNeeded) return work("");
-    const directory = await mkdtemp(join(tmpdir(), "thinkback-recovery-"));
+    const directory = await mkdtemp(scratch);
     try {
       await work(join(directory, "plan.json"));
     } finally {
@@ -307,6 +310,16 @@ export class RecoveryWorker {
     }
   }
 }
+
+/** Where the file of a plan lies for a while, followed by six letters. */
+const scratch = join(tmpdir(), "thinkback-recovery-");
+
+/** A text that names the file, without the place. */
+const withoutScratch = (text: string) =>
+  text
+    .split(scratch)
+    .map((part, i) => (i === 0 ? part : part.replace(/^\w{6}\//, "")))
+    .join("");
 
 /** How soon what could not be said is said again. */
 const sayAgainMs = 1000;
@@ -333,8 +346,8 @@ function helpsAgain(error: unknown, phase: Phase): boolean {
 }
 
 function errorOf(thrown: unknown): RecoveryError {
-  const message = messageOf(thrown);
+  const message = withoutScratch(messageOf(thrown));
   if (!(thrown instanceof ThinkbackError)) return { code: "internal", message };
   const { code, hint } = thrown;
-  return { code, message, ...(hint === undefined ? {} : { hint }) };
+  return { code, message, ...(hint === undefined ? {} : { hint: withoutScratch(hint) }) };
 }
