@@ -168,6 +168,10 @@ export class RecoveryWorker {
     if (await readEventIfThere(store, event.id, event.number + 1)) return;
     const claim = await Claim.of(store, clock, this.who(), tellMs, event);
     if (!claim) return;
+    if (!(claim instanceof Claim)) {
+      observer.ended(claim);
+      return;
+    }
     observer.begins(event.id, phase, request);
     const ended = this.work(claim, request, phase, signal).finally(() => {
       claim.end();
