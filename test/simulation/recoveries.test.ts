@@ -406,3 +406,16 @@ test("a recovery of a target that no process knows waits", async () => {
   await world.time.runUntil(60_000);
   expect(await world.events(id)).toHaveLength(1);
 });
+
+test("a worker keeps nothing of recoveries that are not stored any more", async () => {
+  const world = new World(1);
+  world.start([]);
+  for (let round = 1; round <= 2; round += 1) {
+    // By its key it has the same id each time.
+    const { id } = await world.request("one");
+    await world.time.runUntil(world.time.nowMs + 20_000);
+    expect(world.left).toEqual(Array.from({ length: round }, () => id));
+    await world.store.delete(`recoveries/${id}-0000000001.json`);
+    await world.time.runUntil(world.time.nowMs + 20_000);
+  }
+});
