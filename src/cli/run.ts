@@ -121,9 +121,9 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
   } catch (error) {
     ended.abort(new Error("the work has failed"));
     // A recovery that is stopped is left to others, and who is told of alarms is told of this.
-    const ending = Promise.all([goingOn, endService(error)]);
+    const closing = Promise.all([goingOn, endService(error)]);
     const late = () => new Error("the service does not end");
-    await withTimeout(systemClock, fallenMsMax, ending, late).catch(() => undefined);
+    await withTimeout(systemClock, fallenMsMax, closing, late).catch(() => undefined);
     throw error;
   }
   await endService();

@@ -184,7 +184,10 @@ test("work and alarms are counted, failures beside attempts", async () => {
 });
 
 const table = {
+  lane: 0,
   state: "live",
+  openGap: null,
+  stopped: null,
   lastRestorable: null,
   failedDrill: null,
   damagedSince: null,
@@ -194,6 +197,10 @@ const printed: StatusPrinted = {
   restorableUntil: "2026-03-01T11:59:50.000+00:00",
   lastProven: { done: "2026-03-01T03:00:00.000+00:00", tables: 1, of: 2 },
   lastDrillFailed: null,
+  behindNowMs: 10_000,
+  pins: [],
+  clockWaitedOutMs: 0,
+  aheadOfSource: null,
   overdueKeys: [{ name: "ada" }],
   lanes: [
     { lane: 0, inUse: true, capture: { state: "running" } },
