@@ -13,7 +13,7 @@ export interface HealthTold {
 
 const words: Record<Fault, string> = {
   log: "what was stored is gone from the repository",
-  capture: "nothing is captured",
+  capture: "the capture cannot begin",
   store: "the store takes no ticks",
   reading: "nothing is read from the source, because memory and spool are full",
   survey: "the source does not tell how much is written",

@@ -7,7 +7,7 @@ import { accessStream, catalogStream } from "../capture/frontier.js";
 import type { TableState } from "../capture/table-state.js";
 import type { Clock } from "../clock.js";
 import type { ReplicaObserver } from "../copies/replica.js";
-import { messageOf } from "../errors.js";
+import { isFenced, messageOf } from "../errors.js";
 import { isSystemStream, type Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { ClosedTick } from "../repository/log/log-writer.js";
@@ -218,7 +218,12 @@ export class Facts {
       if (of) what(of);
     };
     return {
-      begins: () => this.begin(lane),
+      begins: () => {
+        // It tries again: until it captures, its trouble goes on.
+        const { beginsLater } = this.lanes.get(lane) ?? {};
+        this.begin(lane);
+        note((of) => void (of.beginsLater = beginsLater));
+      },
       ends: () => this.forget(lane),
       state: (table, state, detail: { reason?: string } = {}) => {
         note((of) => this.noteCapturing(of));
@@ -248,8 +253,15 @@ export class Facts {
         note((of) => void (of.catalogUnreadable = this.goingOn(of.catalogUnreadable, reason))),
       serversMissing: (names) => note((of) => void (of.missingServers = [...names])),
       logLost: () => note((of) => void (of.isLost = true)),
-      beginsLater: ({ message }) =>
-        note((of) => void (of.beginsLater = this.goingOn(of.beginsLater, message))),
+      beginsLater: (error) => {
+        // The repository may be away before the lane's capture could be tried at all.
+        if (!this.lanes.has(lane)) this.begin(lane);
+        note((of) => {
+          of.beginsLater = this.goingOn(of.beginsLater, error.message);
+          // Unless another process was faster, it is this one's turn.
+          if (!isFenced(error)) of.isStandingBy = false;
+        });
+      },
       beginsAgain: () =>
         note((of) => {
           of.isLost = false;

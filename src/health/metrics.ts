@@ -20,7 +20,7 @@ export interface MetricsOf {
   clock: Clock;
   /** Of Thinkback. */
   version: string;
-  /** True while this process captures lane 0. */
+  /** True in the first process, see frontier.ts. */
   isFirst: () => boolean;
 }
 
@@ -114,7 +114,7 @@ function healthGauges({ facts, clock, isFirst }: MetricsOf): Family[] {
     },
     {
       name: "thinkback_is_first",
-      help: "1 in the process that captures lane 0, which maintains, raises alarms and sends heartbeats; else 0.",
+      help: "1 in the first process: it captures lane 0, or tries to while none can. It maintains, and raises alarms. Else 0.",
       read: () => (isFirst() ? 1 : 0),
     },
   ];

@@ -197,7 +197,8 @@ export class RecoveryWorker {
   private knowsTarget(seen: Seen, request: StoredRequest): boolean {
     const target = targetOf(request);
     if (target === undefined || this.options.targets.has(target)) return true;
-    if (!seen.isLeft) this.options.observer.left(seen.event.id, `no target is called ${target} here`);
+    if (!seen.isLeft)
+      this.options.observer.left(seen.event.id, `no target is called ${target} here`);
     seen.isLeft = true;
     return false;
   }
