@@ -1,6 +1,7 @@
 /** Probes: what a process says of its own health, to anybody. They name no table, and repeat no error. */
-import type { Facts, LaneFacts } from "../health/facts.js";
+import type { Facts } from "../health/facts.js";
 import { type Fault, healthOf } from "../health/health.js";
+import type { LaneFacts } from "../health/lane-facts.js";
 import { formatInstant, type Instant } from "../instant.js";
 
 export interface HealthTold {

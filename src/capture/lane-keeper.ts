@@ -11,19 +11,17 @@
  */
 import { aborted } from "../abort.js";
 import type { Clock } from "../clock.js";
-import { isDamage, isFenced, ThinkbackError } from "../errors.js";
+import { isDamage, isFenced } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { knownLane, type Lane, nameInWhole } from "../repository/lanes.js";
-import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import { listClaims } from "../repository/log/claims.js";
-import { endOfLog } from "../repository/log/log-end.js";
-import { LogView } from "../repository/log/log-view.js";
 import type { Wish } from "../repository/registers/handovers.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { type Coordinator, type Member, memberRenewMs } from "../repository/registers/members.js";
 import type { Source } from "../rethinkdb/source.js";
 import { failureOf } from "../storage/object-store.js";
 import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
+import { goneWriter, shutOut } from "./gone-members.js";
 import { nextTurn } from "./lane-shares.js";
 import { LaneTables } from "./lane-tables.js";
 import { LanesInTrouble } from "./lanes-in-trouble.js";
@@ -286,7 +284,7 @@ export class LaneKeeper {
       this.noteFailure(number, error);
       return;
     }
-    const gone = asks ? undefined : await this.goneWriter(lane).catch(ifDamaged);
+    const gone = asks ? undefined : await goneWriter(lane.store, this.coordinator).catch(ifDamaged);
     if (gone) this.options.observer(number).goesOnAfter(gone.claim);
     this.begin(lane, {
       ...this.options.capture(lane),
@@ -360,17 +358,6 @@ export class LaneKeeper {
     this.options.observer(number).beginsLater(error as Error);
   }
 
-  /** The last writer of a lane, if it is a member that is there no more and has not closed its log. */
-  private async goneWriter({ store }: Lane): Promise<WriterMayRun | undefined> {
-    const claim = (await listClaims(store)).at(-1);
-    if (claim?.member === undefined || !this.coordinator.hasGone(claim.member)) return undefined;
-    const end = await endOfLog(await LogView.read(store));
-    const last = end?.epoch === claim.epoch ? end : undefined;
-    return last?.closed
-      ? undefined
-      : new WriterMayRun(claim, last, last?.to ?? claim.started, false);
-  }
-
   private async capture(
     lane: Lane,
     options: CaptureOptions,
@@ -395,13 +382,4 @@ export class LaneKeeper {
       source.close();
     }
   }
-}
-
-function shutOut(cause: unknown): ThinkbackError {
-  const message =
-    "this process stood still, or could not tell the others that it runs: they have taken all its lanes";
-  return new ThinkbackError("fenced", message, {
-    hint: "start it again: it shares the lanes with the others. What it did not store is resynced by them",
-    cause,
-  });
 }

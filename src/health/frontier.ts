@@ -1,6 +1,7 @@
 /** Up to where all of what a process captures is proven, and can be restored. */
 import { type Instant, leastOf } from "../instant.js";
-import type { Facts, LaneFacts } from "./facts.js";
+import type { Facts } from "./facts.js";
+import type { LaneFacts } from "./lane-facts.js";
 
 /** The lanes that this process captures: not those for which it stands by. */
 export function capturedLanes({ lanes }: Facts): LaneFacts[] {

@@ -8,8 +8,9 @@
 import type { TableState } from "../capture/table-state.js";
 import { clockDifferenceMsMax } from "../clock.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { Facts, LaneFacts, TableFacts } from "./facts.js";
+import type { Facts, TableFacts } from "./facts.js";
 import { capturedLanes } from "./frontier.js";
+import type { LaneFacts } from "./lane-facts.js";
 
 export const faults = [
   /** What was stored is gone from the repository. */

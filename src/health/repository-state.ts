@@ -32,8 +32,8 @@ export const holeClasses = ["late", "gap", "unwatched", "damaged"] as const;
 export type HoleClass = (typeof holeClasses)[number] & CoverageClass;
 
 /**
- * What `thinkback status --json` prints, as far as metrics and alarms read it. It is of the same version as this program.
- * Instants are ISO 8601.
+ * What `thinkback status --json` prints, as far as metrics and alarms read it. It is of the same version as this
+ * program. Instants are ISO 8601.
  */
 export interface StatusPrinted {
   restorableUntil: string | null;
