@@ -59,6 +59,8 @@ export async function run(
     if (roles.has("capture")) capturing = await Capturing.open(settings, use, facts, log);
     const repository = capturing?.repository ?? (await openRepository(storeOf(args, use)));
     coordination = coordinationOf(redis, repository, facts, log);
+    // Who captures nothing tells the others nothing.
+    if (redis && capturing) facts.redis = { answeredAt: undefined };
     const work = { settings, repository, capturing, coordination, use, facts, log };
     const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing, facts)));
     const next = await workUntil(stop, work);

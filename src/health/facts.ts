@@ -62,13 +62,10 @@ export interface WorkFacts {
   failures: number;
 }
 
-/** What tells this process of the others. */
-export interface CoordinatorFacts {
-  kind: "repository" | "redis";
-  /** Without a password. */
-  location: string;
-  /** Since when it has not answered, and why; undefined while it does. */
-  fails: { since: Instant; reason: string } | undefined;
+/** The Redis by which this process and the others tell each other of themselves. */
+export interface RedisFacts {
+  /** When it last answered; undefined before that. */
+  answeredAt: Instant | undefined;
 }
 
 export type TickListener = (lane: number, tick: ClosedTick) => void;
@@ -84,8 +81,8 @@ export class Facts {
   /** By table id. Dropped tables are not in it. */
   readonly tables = new Map<string, TableFacts>();
   readonly lanes = new Map<number, LaneFacts>();
-  /** Undefined before the process has begun to look for others. */
-  coordinator: CoordinatorFacts | undefined;
+  /** Undefined in a process that tells the others nothing by Redis. */
+  redis: RedisFacts | undefined;
   /** What was stored since this process began: also of lanes and tables that it captures no more. */
   readonly stored = { ...none, ticks: 0, segmentBytes: 0 };
   /** How often a table ceased to be watched since this process began. */

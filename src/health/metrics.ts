@@ -5,7 +5,7 @@
 import { Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "../clock.js";
 import { formatVersion } from "../format/container.js";
-import { captureGauges, storedCounters, tableGauges } from "./capture-metrics.js";
+import { captureGauges, seconds, storedCounters, tableGauges } from "./capture-metrics.js";
 import { probeEventLoop } from "./event-loop.js";
 import type { Facts } from "./facts.js";
 import { counters, type Family, gauges } from "./families.js";
@@ -37,6 +37,7 @@ export class Metrics {
       ...tableGauges(facts),
       ...storeGauges(facts),
       ...workGauges(facts),
+      ...redisGauges(facts),
       ...repositoryGauges(facts),
       ...processGauges(facts),
     ]);
@@ -94,6 +95,16 @@ export class Metrics {
     const { clock } = this.of;
     return probeEventLoop(clock, (ms) => this.eventLoopDelay.observe(ms / 1000), signal);
   }
+}
+
+function redisGauges(facts: Facts): Family[] {
+  return [
+    {
+      name: "thinkback_redis_answer_timestamp_seconds",
+      help: "When Redis last answered this process, which asks every 2 s; no series without Redis, or without the role capture.",
+      read: () => facts.redis && seconds(facts.redis.answeredAt),
+    },
+  ];
 }
 
 function healthGauges({ facts, clock, isFirst }: MetricsOf): Family[] {

@@ -21,6 +21,7 @@ test("each series that can exist is there before anything has happened", async (
   told.state("orders", "opening");
   facts.alarmChannel("pager");
   facts.work("maintenance");
+  facts.redis = { answeredAt: undefined };
   for (const [key, expected] of Object.entries({
     'thinkback_build_info{format="1",version="1.2.3"}': 1,
     'thinkback_faults{fault="store"}': 0,
@@ -44,10 +45,20 @@ test("each series that can exist is there before anything has happened", async (
     'thinkback_alarm_deliveries_total{channel="pager"}': 0,
     'thinkback_alarm_delivery_failures_total{channel="pager"}': 0,
     'thinkback_alarm_delivery_success_timestamp_seconds{channel="pager"}': 0,
+    thinkback_redis_answer_timestamp_seconds: 0,
     thinkback_event_loop_delay_seconds_count: 0,
   })) {
     expect([key, await value(key)]).toEqual([key, expected]);
   }
+});
+
+test("when Redis last answered is told only where one is used", async () => {
+  const { told, facts, value } = world();
+  const answer = "thinkback_redis_answer_timestamp_seconds";
+  expect(await value(answer)).toBeUndefined();
+  facts.redis = { answeredAt: told.now };
+  told.ms = 60_000;
+  expect(await value(answer)).toBe(start);
 });
 
 test("moments are told, and stand still when nothing is stored any more", async () => {
