@@ -34,6 +34,11 @@ import { recoveriesSubject, WakeUps } from "./wake-ups.js";
 /** How long after an attempt that failed the next one is made. */
 const retryMs = 10_000;
 
+/** A worker rests for so many times as long as it has looked: what has ended is listed too, and may be much. */
+const restPerLook = 9;
+/** A store that hung for once must not keep a worker from looking for long. */
+const restMsMax = 10_000;
+
 export interface WorkerObserver {
   begins(id: string, what: "plan" | "recovery", request: StoredRequest): void;
   ended(event: RecoveryEvent): void;
@@ -85,10 +90,12 @@ export class RecoveryWorker {
     const { clock, waker, pollMs, observer } = this.options;
     const wakeUps = new WakeUps(clock, waker);
     while (!signal.aborted) {
+      const beganMs = clock.monotonicMs();
       await this.look(signal).catch((error: unknown) => {
         if (!signal.aborted) observer.fails(error);
       });
-      await wakeUps.wait(pollMs, signal);
+      const tookMs = clock.monotonicMs() - beganMs;
+      await wakeUps.wait(Math.max(pollMs, Math.min(restMsMax, restPerLook * tookMs)), signal);
     }
     wakeUps.end();
     await Promise.all([...this.underWay.values()].map(({ ended }) => ended));
