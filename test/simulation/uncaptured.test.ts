@@ -1,5 +1,5 @@
 /** Lanes whose capture cannot begin: a process that shares them says so, as one alone does, and one speaks for all. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isFirst } from "../../src/health/frontier.js";
 import { healthOf, patienceMs } from "../../src/health/health.js";
 import { StoreLayer } from "../../src/storage/store-layer.js";
@@ -7,6 +7,9 @@ import { StoreUnreachable } from "../storage/hostile-store.js";
 import type { LaneProcess } from "./lane-process.js";
 import { LaneWorld } from "./lane-world.js";
 import { coordinatedBy, SimulatedRedis } from "./simulated-redis.js";
+
+// Minutes of several processes take a few seconds; on a machine that is busy much longer.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** A way to the source that can be cut. */
 class Way {
