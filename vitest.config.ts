@@ -41,6 +41,7 @@ const long = [
   "test/endtoend/standby-takeover.test.ts",
   "test/endtoend/stopped-restore.test.ts",
   "test/endtoend/stranger.test.ts",
+  "test/endtoend/uncaptured.test.ts",
   "test/endtoend/undo-gaps.test.ts",
   "test/endtoend/undo-plans.test.ts",
   "test/endtoend/undo-tables.test.ts",
