@@ -154,7 +154,12 @@ export const points = v.object({
       text,
     }),
   ),
-  activity: v.object({ spanMs: count, changes: v.array(count) }),
+  activity: v.object({
+    spanMs: count,
+    changes: v.array(count),
+    /** Where only the sum over a stretch is known, and the counts are its even parts. */
+    spread: v.array(v.object({ from: text, to: text })),
+  }),
 });
 
 const instantClass = v.object({ class: text, reason, lateMs: v.nullable(count) });

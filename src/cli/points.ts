@@ -102,7 +102,7 @@ function print(
   { points, folded, ofCopies }: FoldedPoints,
   output: Output,
 ): void {
-  const { changes, spanMs, unread } = activity;
+  const { changes, spanMs, spread, unread } = activity;
   output.line(`${name ?? "all tables"}, ${formatInstant(from)} to ${formatInstant(to)}`);
   const most = Math.max(...changes);
   if (most > 0) {
@@ -147,10 +147,15 @@ function print(
       folded: folded.get(id) ?? [],
     })),
     ofCopies,
-    activity: { spanMs, changes: changes.map(Math.round) },
+    activity: { spanMs, changes: changes.map(Math.round), spread: spread.map(isoStretch) },
     unread,
   });
 }
+
+const isoStretch = ({ from, to }: { from: Instant; to: Instant }) => ({
+  from: formatInstant(from),
+  to: formatInstant(to),
+});
 
 /** A mark's text comes from whoever may make marks: it must not move a terminal's cursor. */
 export const plain = (text: string) => text.replace(/\p{Cc}/gu, "\ufffd");
