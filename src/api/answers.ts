@@ -151,6 +151,8 @@ export const points = v.object({
       kind: text,
       at: text,
       before: text,
+      /** Of a burst, its last change. */
+      until: instant,
       table: v.nullable(text),
       tables: v.nullable(v.array(text)),
       text,

@@ -16,7 +16,14 @@ import { liveNameOf } from "../restore/beside.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { instantOf, refuseReversed } from "./instant-of.js";
-import { counted, formatCount, formatNames, formatTable, type Output } from "./output.js";
+import {
+  counted,
+  formatCount,
+  formatNames,
+  formatTable,
+  isoOrNull,
+  type Output,
+} from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { tableThen } from "./table-then.js";
 
@@ -136,11 +143,12 @@ function print(
     table: name ?? null,
     from: formatInstant(from),
     to: formatInstant(to),
-    points: points.map(({ id, kind, at, before, table, tables, text }) => ({
+    points: points.map(({ id, kind, at, before, burst, table, tables, text }) => ({
       id,
       kind,
       at: formatInstant(at),
       before: formatInstant(before),
+      until: isoOrNull(burst?.to),
       table: table ?? (tables?.length === 1 ? tables[0] : null),
       tables: tables ?? null,
       text,
