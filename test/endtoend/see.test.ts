@@ -120,7 +120,7 @@ describe("points", () => {
     expect(ids).not.toContain(point("drop").id);
     const { stdout } = await cli(here("points"));
     expect(stdout).toContain(point("drop").id);
-    expect(stdout).toMatch(/changes per 1 h, at most [0-9,]+:\n\u2588\n/);
+    expect(stdout).toMatch(/changes per (?:1|5|10|30) s, at most [0-9,]+:\n[ \u2581-\u2588]*\u2588[ \u2581-\u2588]*\n/);
   });
 });
 
