@@ -16,6 +16,9 @@ const interval = v.object({
   to: text,
   lateMs: v.optional(count),
   reason: v.optional(reason),
+  /** Where history is thinned: only the last ms of every span of so many ms is left, and the instants `kept`. */
+  resolutionMs: v.optional(count),
+  kept: v.optional(v.array(text)),
 });
 
 const openGap = v.nullable(v.object({ since: text, reason }));
@@ -152,6 +155,7 @@ export const points = v.object({
       table: v.nullable(text),
       tables: v.nullable(v.array(text)),
       text,
+      burst: v.nullable(v.object({ to: text, count })),
     }),
   ),
   activity: v.object({ spanMs: count, changes: v.array(count) }),

@@ -136,7 +136,7 @@ function print(
     table: name ?? null,
     from: formatInstant(from),
     to: formatInstant(to),
-    points: points.map(({ id, kind, at, before, table, tables, text }) => ({
+    points: points.map(({ id, kind, at, before, table, tables, text, burst }) => ({
       id,
       kind,
       at: formatInstant(at),
@@ -144,6 +144,7 @@ function print(
       table: table ?? (tables?.length === 1 ? tables[0] : null),
       tables: tables ?? null,
       text,
+      burst: burst ? { to: formatInstant(burst.to), count: burst.count } : null,
       folded: folded.get(id) ?? [],
     })),
     ofCopies,

@@ -13,6 +13,7 @@ interface PointsResult {
     before: string;
     table: string;
     text: string;
+    burst: { to: string; count: number } | null;
     folded: string[];
   }[];
   activity: { changes: number[] };
@@ -109,6 +110,11 @@ describe("points", () => {
     expect(indexes).toEqual(["index status made", "index status dropped"]);
     expect(point("deletes")).toMatchObject({ table: "shop.orders" });
     expect(point("deletes").text).toMatch(/^399 documents deleted in /);
+    expect(point("deletes").burst).toMatchObject({ count: 399 });
+    expect(Date.parse(point("deletes").burst!.to)).toBeGreaterThanOrEqual(
+      Date.parse(point("deletes").at),
+    );
+    expect(point("mark").burst).toBeNull();
     expect(point("mark").text).toBe("deploy 42");
     expect(points.map(({ at: time }) => time)).toEqual(points.map(({ at: time }) => time).sort());
   });
