@@ -29,7 +29,7 @@ interface Known {
 }
 
 /** In several lanes the same change is read at slightly different times. */
-const sameChangeMs = 600_000;
+export const sameChangeMs = 600_000;
 
 /** The changes in the order of time, and the last names of all tables by their ids. */
 export async function catalogChanges(
@@ -100,12 +100,12 @@ function changesBy(
   }));
 }
 
-interface Indexes {
+export interface Indexes {
   indexes: IndexStatus[];
 }
 
 /** What became of indexes, in words; "" if nothing. */
-function indexText({ indexes: before }: Indexes, { indexes: after }: Indexes): string {
+export function indexText({ indexes: before }: Indexes, { indexes: after }: Indexes): string {
   const textOf = ({ function: of, multi, geo }: IndexStatus) => JSON.stringify([of, multi, geo]);
   const find = (among: IndexStatus[], name: string) => among.find(({ index }) => index === name);
   const gone = before
@@ -121,7 +121,8 @@ function indexText({ indexes: before }: Indexes, { indexes: after }: Indexes): s
   return [...gone, ...made, ...other.map(({ index }) => `index ${index} replaced`)].join(", ");
 }
 
-function tableChanges(
+/** What became of a table's configuration. */
+export function tableChanges(
   before: TableConfig,
   after: TableConfig,
 ): Pick<CatalogChange, "kind" | "text">[] {

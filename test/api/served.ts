@@ -118,9 +118,21 @@ async function record(repo: string): Promise<{ before: string; cut: string }> {
   recording.catalogRead();
   recording.catalog(["db", "d1"], { id: "d1", name: "shop" });
   const shards = [{ primary_replica: "one", replicas: ["one"], nonvoting_replicas: [] }];
-  const settings = { durability: "hard", write_acks: "majority", write_hook: null, indexes: [] };
-  const config = { id: table, db: "shop", name: "orders", primary_key: "id", shards, ...settings };
+  const settings = { durability: "hard", write_acks: "majority", indexes: ["by"] };
+  const hook = { function: {}, query: `function() { return "${planted}-8"; }` };
+  const by = { index: "by", function: {}, multi: false, geo: false, outdated: false };
+  const config = {
+    id: table,
+    db: "shop",
+    name: "orders",
+    primary_key: "id",
+    shards,
+    write_hook: hook,
+    ...settings,
+  };
   recording.catalog(["table", table], config);
+  const indexes = [{ ...by, query: `indexCreate("by", "${planted}-9")` }];
+  recording.catalog(["indexes", table], { indexes });
   const since = recording.log.stamp().time;
   recording.coverage("catalog", { state: "live", since });
   recording.coverage(table, { state: "copying", since });

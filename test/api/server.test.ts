@@ -181,6 +181,8 @@ test("a viewer gets no byte of a document, in no answer, header or error", async
   const urls = [
     ...seen,
     `recoveries/${id}`,
+    "tables/shop.orders/details",
+    "tables/shop.orders/reads",
     `tables/shop.orders/diff?${stretch}`,
     // Refused, because the instant is not exact: the reason quotes a document.
     `tables/shop.orders/diff?from=${served.before}&to=${new Date().toISOString()}`,
@@ -193,7 +195,9 @@ test("a viewer gets no byte of a document, in no answer, header or error", async
     statuses.set(url, status);
     expect(text + JSON.stringify(headers), url).not.toContain(planted);
   }
-  expect(statuses.get(`tables/shop.orders/diff?${stretch}`)).toBe(200);
+  for (const url of ["details", "reads", `diff?${stretch}`]) {
+    expect(statuses.get(`tables/shop.orders/${url}`)).toBe(200);
+  }
   expect(served.ran.some((ran) => ran[0] === "diff" && ran.includes("--limit=0"))).toBe(true);
 
   // The same markers are there for who may read them: else nothing was looked for.
@@ -202,7 +206,9 @@ test("a viewer gets no byte of a document, in no answer, header or error", async
     const { text } = await ask("GET", `/v1/${url}`, { role: "admin" });
     for (const [marker] of text.matchAll(/planted-marker-\d/g)) found.add(marker);
   }
-  expect([...found].sort()).toEqual(["1", "2", "3", "6", "7"].map((n) => `${planted}-${n}`));
+  expect([...found].sort()).toEqual(
+    ["1", "2", "3", "6", "7", "8", "9"].map((n) => `${planted}-${n}`),
+  );
 });
 
 test("documents come as they are stored, byte for byte", async () => {
