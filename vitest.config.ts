@@ -27,6 +27,7 @@ const long = [
   "test/docs/recoveries-page.test.ts",
   "test/endtoend/ended-before.test.ts",
   "test/endtoend/recoveries.test.ts",
+  "test/endtoend/confirmed.test.ts",
   "test/endtoend/redis-faults.test.ts",
   "test/endtoend/restore-selected.test.ts",
   "test/endtoend/see.test.ts",

@@ -231,8 +231,13 @@ const recoverySummary = {
   by: actor,
   createdAt: text,
   changedAt: text,
+  confirm: v.boolean(),
+  confirmedBy: v.optional(actor),
   needsApproval: v.boolean(),
   approvedBy: v.optional(actor),
+  /** "confirmation", "approval", or both. */
+  waitsFor: v.array(text),
+  planIn: v.optional(count),
   attempt: count,
   worker: v.optional(v.object({ host: text, process: count })),
   progress: v.optional(v.object({ share: v.nullable(count), text: v.optional(text) })),
@@ -298,7 +303,15 @@ export const audit = v.object({
   next: instant,
 });
 
-const change = { id: text, number: count, at: text, state: text, by: actor, attempt: count };
+const change = {
+  id: text,
+  number: count,
+  at: text,
+  state: text,
+  waitsFor: v.optional(v.array(text)),
+  by: actor,
+  attempt: count,
+};
 /** The data of an event of a recovery, for who may not read documents. */
 export const seenEvent = v.object({
   ...change,

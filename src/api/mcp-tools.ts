@@ -130,7 +130,7 @@ export const tools: readonly Tool[] = [
   tool(
     "request_recovery",
     "Requests a recovery, or a drill. Nothing is carried out by this: a plan is made, and a person reads it and approves it, or does not. " +
-      "There is no tool that approves. Tell the person the id, and what the plan says.",
+      "There is no tool that approves or confirms. Tell the person the id, and what the plan says.",
     {
       command: v.pipe(v.picklist(commands), v.description("as on the command line")),
       args: v.pipe(

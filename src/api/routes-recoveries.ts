@@ -4,6 +4,7 @@ import { formatInstant } from "../instant.js";
 import {
   approve,
   cancel,
+  confirm,
   createRecovery,
   listRecoveries,
   type Recovery,
@@ -21,7 +22,7 @@ import {
   route,
   type Surroundings,
 } from "./route.js";
-import { idempotencyKey, recoveryId, word } from "./words.js";
+import { eventNumber, idempotencyKey, recoveryId, typedName, word } from "./words.js";
 
 const wordsMax = 200;
 const args = v.pipe(v.array(word), v.maxLength(wordsMax, `at most ${wordsMax} arguments`));
@@ -51,8 +52,14 @@ const actorOf = ({ caller }: Pick<Asked<unknown, unknown, unknown>, "caller">) =
   via: "api" as const,
 });
 
+interface RequestBody {
+  args: string[];
+  confirm?: boolean;
+  needsApproval?: boolean;
+}
+
 async function requested(
-  asked: Asked<unknown, unknown, { args: string[]; needsApproval?: boolean }>,
+  asked: Asked<unknown, unknown, RequestBody>,
   command: string,
   { store, clock, waker }: Surroundings,
 ): Promise<Answer> {
@@ -63,10 +70,11 @@ async function requested(
   const recovery = await createRecovery(store, clock, {
     command,
     args: asked.body.args,
+    confirm: asked.body.confirm,
+    needsApproval: asked.body.needsApproval,
     by: actorOf(asked),
     // Two callers who take the same text mean two recoveries.
     idempotencyKey: `${asked.caller.name} ${given.output}`,
-    ...(asked.body.needsApproval ? { needsApproval: true } : {}),
   });
   waker.wake(recoveriesSubject);
   const headers = { location: `/v1/recoveries/${recovery.id}` };
@@ -84,6 +92,7 @@ export const recoveries: Route[] = [
     body: v.strictObject({
       command: v.picklist(["restore", "rewind", "undo", "promote", "drill"], "a command"),
       args,
+      confirm: v.exactOptional(v.boolean("true or false")),
       needsApproval: v.exactOptional(v.boolean("true or false")),
     }),
     answers: { 202: answers.recovery },
@@ -133,8 +142,29 @@ export const recoveries: Route[] = [
   }),
   route({
     method: "POST",
+    path: "/v1/recoveries/{id}/confirm",
+    summary:
+      "Confirm a recovery that waits for it: `number` is that of the event with the plan that was seen, `planIn` of the recovery; `name`, what a person has typed to confirm it, goes into the audit",
+    right: "request",
+    params: id,
+    body: v.strictObject({ number: eventNumber, name: v.exactOptional(typedName) }),
+    answers: { 200: answers.recovery },
+    audited: ({ params, body: { number, name } }) => ({
+      what: "recovery confirm",
+      over: { ...params, number: String(number), ...(name === undefined ? {} : { name }) },
+    }),
+    answer: async (asked, { store, clock, waker }) => {
+      const { params, body } = asked;
+      const recovery = await confirm(store, clock, params.id, actorOf(asked), body.number);
+      waker.wake(recoveriesSubject);
+      return { body: recoveryResult(recovery, asked.seesContents) };
+    },
+  }),
+  route({
+    method: "POST",
     path: "/v1/recoveries/{id}/approve",
-    summary: "Approve a recovery that waits for it, and that somebody else has requested",
+    summary:
+      "Approve a recovery that waits for it, and that somebody else has requested and confirmed",
     right: "approve",
     params: id,
     answers: { 200: answers.recovery },

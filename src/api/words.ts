@@ -37,6 +37,15 @@ export const recoveryId = v.pipe(
   v.string("an id is a text"),
   v.regex(/^[0-9a-f]{8}$/, "an id has 8 hexadecimal digits"),
 );
+/** What a person has typed to confirm something: the name of a table or a database. */
+export const typedName = printable(300, "a name");
+/** The number of an event. */
+export const eventNumber = v.pipe(
+  v.number("a number of an event is a number"),
+  v.integer("a number of an event is whole"),
+  v.minValue(1, "events are counted from 1"),
+  v.maxValue(9_999_999_999, "a number of an event has at most 10 digits"),
+);
 /** A word of a command. */
 export const word = printable(4000, "an argument");
 

@@ -22,6 +22,11 @@ export function requesting(program: Command, output: () => Output): void {
     .argument("<command...>", "behind `--`: the command and its options; a target by its name")
     .action(async (words, args) => (await load()).requestRecoveryCommand(words, args, output()));
   recoveries
+    .command("confirm")
+    .description("confirm the plan of a recovery that was requested with --confirm")
+    .argument("<id>")
+    .action(async (id, args) => (await load()).confirmRecoveryCommand(id, args, output()));
+  recoveries
     .command("approve")
     .description("approve the plan of a recovery that somebody else has requested")
     .argument("<id>")

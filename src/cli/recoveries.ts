@@ -3,11 +3,12 @@ import { systemClock } from "../clock.js";
 import { type ErrorCode, exitStatus, ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { isOver } from "../recoveries/changes.js";
-import type { RecoveryEvent } from "../recoveries/events.js";
+import type { Consent, RecoveryEvent } from "../recoveries/events.js";
 import {
   type Actor,
   approve,
   cancel,
+  confirm,
   createRecovery,
   eventsOf,
   listRecoveries,
@@ -56,7 +57,7 @@ export async function listRecoveriesCommand(args: OnRepository, given: Output): 
     one.id,
     formatInstant(one.createdAt),
     one.by.name,
-    one.state,
+    stateText(one),
     commandText(one),
   ]);
   const titles = ["id", "requested", "by", "state", "command"];
@@ -112,18 +113,40 @@ function refuseUnended({ id, state, error }: Recovery): void {
 
 export async function requestRecoveryCommand(
   words: readonly string[],
-  args: OnRepository & { idempotencyKey?: string },
+  args: OnRepository & { idempotencyKey?: string; confirm?: boolean },
   given: Output,
 ): Promise<void> {
   const { store, output } = await opened(args, given);
   const [command = "", ...rest] = words;
   const by = actor();
-  const { idempotencyKey } = args;
-  const asked = { command, args: rest, by, idempotencyKey };
+  const { idempotencyKey, confirm: isToConfirm } = args;
+  const asked = { command, args: rest, by, idempotencyKey, confirm: isToConfirm };
   const recovery = await createRecovery(store, systemClock, asked);
   output.line(`recovery ${recovery.id} is ${recovery.state}: ${commandText(recovery)}`);
+  if (recovery.confirm) output.line("it wants a confirmation of its plan");
   if (recovery.needsApproval) output.line("it wants the approval of a second person");
   output.line(`see it: thinkback recoveries show ${recovery.id} --follow`);
+  output.result(recoveryResult(recovery));
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+  throw new ThinkbackError("usage", `--number ${text} is not the number of an event`, {
+    hint: "give the one that `thinkback recoveries show` prints with the plan",
+  });
+}
+
+export async function confirmRecoveryCommand(
+  id: string,
+  args: OnRepository & { number?: string },
+  given: Output,
+): Promise<void> {
+  const number = numberOf(args.number);
+  const { store, output } = await opened(args, given);
+  const recovery = await confirm(store, systemClock, id, actor(), number);
+  output.line(`recovery ${id} is confirmed`);
+  for (const line of waitingLines(recovery)) output.line(line);
   output.result(recoveryResult(recovery));
 }
 
@@ -135,6 +158,7 @@ export async function approveRecoveryCommand(
   const { store, output } = await opened(args, given);
   const recovery = await approve(store, systemClock, id, actor());
   output.line(`recovery ${id} is approved`);
+  for (const line of waitingLines(recovery)) output.line(line);
   output.result(recoveryResult(recovery));
 }
 
@@ -177,23 +201,36 @@ const approvalTexts: Record<Approval, string> = {
 };
 
 function print(recovery: Recovery, output: Output): void {
-  const { id, by, createdAt, state, approvedBy, worker, progress, error } = recovery;
+  const { id, by, createdAt, confirmedBy, approvedBy, worker, progress, error } = recovery;
   output.line(`recovery ${id}: ${commandText(recovery)}`);
   output.line(`requested by ${by.name} (${by.via}) at ${formatInstant(createdAt)}`);
-  if (recovery.plan) output.line(`plan: ${JSON.stringify(recovery.plan)}`);
+  if (recovery.plan)
+    output.line(`plan, event ${recovery.planIn}: ${JSON.stringify(recovery.plan)}`);
+  if (confirmedBy) output.line(`confirmed by ${confirmedBy.name} (${confirmedBy.via})`);
   if (approvedBy) output.line(`approved by ${approvedBy.name} (${approvedBy.via})`);
-  else if (state === "waiting") {
-    output.line(`waits for the approval of somebody else: thinkback recoveries approve ${id}`);
-  }
+  for (const line of waitingLines(recovery)) output.line(line);
   if (worker) output.line(`process ${worker.process} on ${worker.host} works on it`);
   if (progress) output.line(progressText(progress));
-  output.line(`${state}${recovery.attempt > 1 ? `, attempt ${recovery.attempt}` : ""}`);
+  const attempt = recovery.attempt > 1 ? `, attempt ${recovery.attempt}` : "";
+  output.line(`${stateText(recovery)}${attempt}`);
   if (recovery.result) output.line(`result: ${JSON.stringify(recovery.result)}`);
   if (error) output.line(`error: ${error.message}${error.hint ? `\n  → ${error.hint}` : ""}`);
 }
 
+/** What can be done about a recovery that waits, one line for each. */
+function waitingLines({ id, planIn, waitsFor }: Recovery): string[] {
+  const lines: Record<Consent, string> = {
+    confirmation: `waits for a confirmation of its plan: thinkback recoveries confirm ${id} --number ${planIn}`,
+    approval: `waits for the approval of somebody else: thinkback recoveries approve ${id}`,
+  };
+  return waitsFor.map((one) => lines[one]);
+}
+
+const stateText = ({ state, waitsFor }: Pick<Recovery, "state" | "waitsFor">) =>
+  waitsFor.length === 0 ? state : `${state} for ${waitsFor.join(" and ")}`;
+
 function eventText(event: RecoveryEvent, before: RecoveryEvent | undefined): string {
-  const { at, state, by, progress, error, worker } = event;
+  const { at, state, waitsFor = [], by, progress, error, worker, confirmedBy, approvedBy } = event;
   const said =
     error?.message ??
     (progress && progress.text !== before?.progress?.text ? progressText(progress) : undefined) ??
@@ -201,8 +238,10 @@ function eventText(event: RecoveryEvent, before: RecoveryEvent | undefined): str
       ? `process ${worker.process} on ${worker.host} begins`
       : undefined) ??
     (event.plan ? "the plan is made" : undefined) ??
+    (confirmedBy && !before?.confirmedBy ? `confirmed by ${by.name}` : undefined) ??
+    (approvedBy && !before?.approvedBy ? `approved by ${by.name}` : undefined) ??
     `by ${by.name}`;
-  return `${formatInstant(at)} ${state}: ${said}`;
+  return `${formatInstant(at)} ${stateText({ state, waitsFor })}: ${said}`;
 }
 
 function progressText({ share, text }: { share: number | null; text: string }): string {

@@ -5,7 +5,7 @@ import type { OptionRow } from "./option.js";
 const onRepository = (
   "run, restore, drill, status, show, history, diff, points, table, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, recoveries list, recoveries show, " +
-  "recoveries request, recoveries approve, recoveries cancel, recoveries approval, " +
+  "recoveries request, recoveries confirm, recoveries approve, recoveries cancel, recoveries approval, " +
   "alarm list, alarm test, alarm silence, alarm unsilence, init, key list, key add, key remove, key card, key drill, evidence export, console, token create, token list, token revoke"
 ).split(", ");
 

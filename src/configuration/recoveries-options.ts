@@ -27,6 +27,19 @@ export const recoveries: OptionRow[] = [
     description: "given again with the same request, it stands for the same recovery",
   },
   {
+    flag: "--confirm",
+    type: "switch",
+    commands: ["recoveries request"],
+    description: "make the plan, and wait for `recoveries confirm` before anything is written",
+  },
+  {
+    flag: "--number <n>",
+    type: "count",
+    commands: ["recoveries confirm"],
+    description:
+      "the number of the event with the plan that you have seen; refused if the plan is another one",
+  },
+  {
     flag: "--follow",
     type: "switch",
     commands: ["recoveries show"],

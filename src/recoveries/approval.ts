@@ -1,6 +1,34 @@
-/** Which requests want the approval of a second person. */
+/** Which requests want a confirmation of their plan, and the approval of a second person. */
 import { type Approval, approvalOf, type Settings } from "../repository/registers/settings.js";
 import { type CheckedRequest, isGiven, liveTarget, targetOf } from "./allowed.js";
+import { type Consent, consents, type RecoveryEvent, type StoredRequest } from "./events.js";
+
+/** What the plan of a request waits for. The settings may want by now what they did not when it was stored. */
+export function consentsFor(request: StoredRequest, settings: Settings): Consent[] {
+  const wants: Record<Consent, boolean> = {
+    confirmation: request.confirm === true,
+    approval: request.approval || wantsApproval(settings, request),
+  };
+  return consents.filter((one) => wants[one]);
+}
+
+/**
+ * True if a recovery has what it was to wait for, of persons who may give it; whatever its state says.
+ * @param first its request
+ * @param planned the event that made its plan
+ * @param last the event that counts
+ */
+export function hasConsents(
+  first: RecoveryEvent,
+  planned: RecoveryEvent,
+  { confirmedBy, approvedBy }: RecoveryEvent,
+): boolean {
+  const { confirm, approval } = first.request!;
+  const { waitsFor = [] } = planned;
+  if ((confirm || waitsFor.includes("confirmation")) && !confirmedBy) return false;
+  if (!approval && !waitsFor.includes("approval")) return true;
+  return approvedBy !== undefined && ![first.by.name, confirmedBy?.name].includes(approvedBy.name);
+}
 
 /** True if a request wants a second person's approval under the settings of its repository. */
 export function wantsApproval(settings: Settings, request: CheckedRequest): boolean {

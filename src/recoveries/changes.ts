@@ -2,6 +2,7 @@
 import { ThinkbackError, unreachable } from "../errors.js";
 import type {
   Actor,
+  Consent,
   RecoveryError,
   RecoveryEvent,
   RecoveryProgress,
@@ -18,8 +19,10 @@ export type Change =
   | { kind: "claim"; worker: WorkerClaim }
   /** The worker is there, and tells how far it is. */
   | { kind: "tell"; worker: WorkerClaim; progress?: RecoveryProgress | undefined }
-  /** The plan is made. */
-  | { kind: "plan"; plan: StoredPlan; needsApproval: boolean }
+  /** The plan is made, and waits for these. */
+  | { kind: "plan"; plan: StoredPlan; waitsFor: readonly Consent[] }
+  /** Somebody wants the plan carried out; `number` is that of the event with the plan that was seen. */
+  | { kind: "confirm"; number?: number | undefined }
   | { kind: "approve" }
   /** The command has told what its last step will make. */
   | { kind: "ending"; ending: object }
@@ -36,7 +39,7 @@ type Kind = Change["kind"];
 /** What is possible in each state. */
 const possible: Record<RecoveryState, readonly Kind[]> = {
   planned: ["claim", "tell", "plan", "fail", "retry", "release", "cancel"],
-  waiting: ["approve", "cancel"],
+  waiting: ["confirm", "approve", "cancel"],
   running: ["claim", "tell", "ending", "done", "fail", "retry", "release", "cancel"],
   // Its worker says what it has left.
   cancelled: ["done", "fail", "retry", "release"],
@@ -61,8 +64,12 @@ export function nextEvent(
   at: number,
 ): RecoveryEvent {
   if (!possible[last.state].includes(change.kind)) throw refused(last, change.kind);
-  const { request: _, plan: made, result: __, error: ___, progress: ____, ...kept } = last;
-  const planIn = made ? last.number : last.planIn;
+  const planIn = planNumberOf(last);
+  // What was confirmed and approved is one plan.
+  if (change.kind === "plan" && planIn !== undefined) throw refused(last, change.kind);
+  if (change.kind === "confirm" || change.kind === "approve") checkConsent(last, change, by);
+  const { request: _, plan: __, waitsFor: ___, result: ____, error: _____, ...rest } = last;
+  const { progress: ______, ...kept } = rest;
   const base: RecoveryEvent = {
     ...kept,
     ...(planIn === undefined ? {} : { planIn }),
@@ -71,6 +78,38 @@ export function nextEvent(
     by,
   };
   return changed(base, last, change);
+}
+
+/** The number of the event that made the plan; undefined if there is none yet. */
+export function planNumberOf({ number, plan, planIn }: RecoveryEvent): number | undefined {
+  return plan ? number : planIn;
+}
+
+/**
+ * Throws if it is not waited for, if it is of another plan, or if who gives it has given the other one: an approval is
+ * a second person's, whichever comes first.
+ */
+function checkConsent(
+  last: RecoveryEvent,
+  change: Extract<Change, { kind: "confirm" | "approve" }>,
+  { name }: Actor,
+): void {
+  const { id, approvedBy, confirmedBy } = last;
+  const isConfirmation = change.kind === "confirm";
+  const consent = isConfirmation ? "confirmation" : "approval";
+  if (!last.waitsFor?.includes(consent)) throw refused(last, change.kind);
+  if ((isConfirmation ? approvedBy : confirmedBy)?.name === name) {
+    const [has, cannot] = isConfirmation ? ["approved", "confirm"] : ["confirmed", "approve"];
+    const text = `${name} has ${has} recovery ${id}, and cannot ${cannot} it`;
+    throw new ThinkbackError("usage", text, { hint: "that wants another person" });
+  }
+  const planIn = planNumberOf(last);
+  if (isConfirmation && change.number !== undefined && change.number !== planIn) {
+    const text = `the plan of recovery ${id} is in event ${planIn}, and not in event ${change.number}`;
+    throw new ThinkbackError("usage", text, {
+      hint: `look at its plan before you confirm it: \`thinkback recoveries show ${id}\``,
+    });
+  }
 }
 
 function changed(base: RecoveryEvent, last: RecoveryEvent, change: Change): RecoveryEvent {
@@ -82,11 +121,13 @@ function changed(base: RecoveryEvent, last: RecoveryEvent, change: Change): Reco
       return { ...base, worker, ...(progress ? { progress } : {}) };
     }
     case "plan": {
-      const { plan, needsApproval } = change;
-      return { ...idle(base), state: needsApproval ? "waiting" : "planned", attempt: 0, plan };
+      const { plan, waitsFor } = change;
+      return { ...waitingFor(idle(base), waitsFor), attempt: 0, plan };
     }
+    case "confirm":
+      return { ...waitingFor(base, without(last, "confirmation")), confirmedBy: base.by };
     case "approve":
-      return { ...base, state: "planned", approvedBy: base.by };
+      return { ...waitingFor(base, without(last, "approval")), approvedBy: base.by };
     case "ending":
       return {
         ...base,
@@ -134,6 +175,16 @@ function claimed(base: RecoveryEvent, last: RecoveryEvent, worker: WorkerClaim):
   return { ...base, state, worker, attempt: last.attempt + 1, ...(progress ? { progress } : {}) };
 }
 
+/** The event, of a recovery whose plan waits for these; for a process, if there are none. */
+function waitingFor(event: RecoveryEvent, waitsFor: readonly Consent[]): RecoveryEvent {
+  if (waitsFor.length === 0) return { ...event, state: "planned" };
+  return { ...event, state: "waiting", waitsFor: [...waitsFor] };
+}
+
+function without({ waitsFor = [] }: RecoveryEvent, given: Consent): Consent[] {
+  return waitsFor.filter((one) => one !== given);
+}
+
 /** The event, of a recovery that nobody works on. */
 function idle(event: RecoveryEvent): RecoveryEvent {
   const { worker: _, ...rest } = event;
@@ -144,6 +195,7 @@ const doing: Record<Kind, string> = {
   claim: "claimed",
   tell: "told of",
   plan: "planned",
+  confirm: "confirmed",
   approve: "approved",
   ending: "ended",
   done: "ended",
@@ -153,8 +205,9 @@ const doing: Record<Kind, string> = {
   cancel: "cancelled",
 };
 
-function refused({ id, state }: RecoveryEvent, kind: Kind): ThinkbackError {
-  const text = `recovery ${id} is ${state}, and cannot be ${doing[kind]} now`;
+function refused({ id, state, waitsFor }: RecoveryEvent, kind: Kind): ThinkbackError {
+  const what = waitsFor ? `${state} for ${waitsFor.join(" and ")}` : state;
+  const text = `recovery ${id} is ${what}, and cannot be ${doing[kind]} now`;
   return new ThinkbackError("usage", text, {
     hint: `\`thinkback recoveries show ${id}\` says what became of it`,
   });

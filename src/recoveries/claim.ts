@@ -5,6 +5,7 @@
  * command is stopped when the last renewal was begun a while ago by either clock, because a machine that slept may
  * not count the time of its sleep. What a command still does after that, its own guards hold; see decision 54.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock.js";
 import type { CommandProgress } from "../commands.js";
 import type { Waker } from "../coordination/wake.js";
@@ -102,13 +103,16 @@ export class Claim {
       this.lost.signal.throwIfAborted();
       const [monotonicMs, at] = [this.clock.monotonicMs(), this.clock.now()];
       const event = nextEvent(this.last, change, actorOf(this.who), at);
-      if (await putEvent(this.store, event)) {
+      const isPut = await putEvent(this.store, event);
+      const there = isPut ? event : await readEvent(this.store, event.id, event.number);
+      // If the store's answer was lost, the event that is in the way is the very one.
+      if (isDeepStrictEqual(there, event)) {
         this.last = event;
         this.renewedMs = monotonicMs;
         this.renewedAt = at;
         return;
       }
-      this.take(await readEvent(this.store, this.last.id, event.number));
+      this.take(there);
     }
   }
 

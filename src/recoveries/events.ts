@@ -35,7 +35,7 @@ export type RecoveryCommand = (typeof recoveryCommands)[number];
 export const recoveryStates = [
   /** It waits for a process that makes its plan, or carries it out; or a process makes its plan. */
   "planned",
-  /** Its plan is made, and waits for the approval of a second person. */
+  /** Its plan is made, and waits for what `waitsFor` says. */
   "waiting",
   "running",
   "done",
@@ -47,6 +47,15 @@ export const recoveryStates = [
 ] as const;
 export type RecoveryState = (typeof recoveryStates)[number];
 
+/** What a plan may wait for, in the order in which it is told. */
+export const consents = [
+  /** Of somebody who has seen the plan, and wants it carried out. */
+  "confirmation",
+  /** Of a second person, who has seen it too. */
+  "approval",
+] as const;
+export type Consent = (typeof consents)[number];
+
 const actor = fields({ name: text, via: oneOf(["cli", "api", "worker"]) });
 /** Who made a change; of a worker the name is its `unique`. */
 export type Actor = Of<typeof actor>;
@@ -57,6 +66,8 @@ const request = fields({
   args: list(text),
   /** True if a second person has to approve it. */
   approval: flag,
+  /** True if its plan has to be confirmed; absent if it need not. */
+  confirm: v.exactOptional(flag),
   /** SHA-256 of the idempotency key, if one was given. */
   key: v.exactOptional(text),
 });
@@ -109,6 +120,9 @@ export const recoveryKind = jsonKind("recovery", {
   /** The plan, in the event that made it; and that event's number in all after it. */
   plan: v.exactOptional(plan),
   planIn: v.exactOptional(ordinal),
+  /** What the plan waits for; absent in every state but `waiting`. */
+  waitsFor: v.exactOptional(list(oneOf(consents))),
+  confirmedBy: v.exactOptional(actor),
   approvedBy: v.exactOptional(actor),
   /** What the command has told before its last step, so that it is known later whether that was done. */
   ending: v.exactOptional(anyObject),

@@ -13,9 +13,10 @@ import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { checkRequest } from "./allowed.js";
 import { wantsApproval } from "./approval.js";
-import { type Change, nextEvent } from "./changes.js";
+import { type Change, nextEvent, planNumberOf } from "./changes.js";
 import {
   type Actor,
+  type Consent,
   greatestNumbers,
   putEvent,
   type RecoveryCommand,
@@ -28,6 +29,7 @@ import {
   type StoredRequest,
   type WorkerClaim,
 } from "./events.js";
+import { hasPlan } from "./steps.js";
 
 export type { Actor, RecoveryEvent, RecoveryState } from "./events.js";
 
@@ -45,9 +47,16 @@ export interface Recovery {
   createdAt: Instant;
   /** When it last changed, or its worker last told of itself. */
   changedAt: Instant;
+  /** Its plan has to be confirmed, or had to. */
+  confirm: boolean;
+  confirmedBy?: Actor;
   /** A second person has to approve it, or had to. */
   needsApproval: boolean;
   approvedBy?: Actor;
+  /** What its plan waits for now. */
+  waitsFor: Consent[];
+  /** Number of the event that made the plan: a confirmation names it. */
+  planIn?: number;
   /** What the command would do, as its dry run prints it. */
   plan?: object;
   attempt: number;
@@ -63,6 +72,8 @@ export interface NewRecovery {
   by: Actor;
   /** Given again with the same body, it names the same recovery. */
   idempotencyKey?: string | undefined;
+  /** True to wait for a confirmation of the plan. */
+  confirm?: boolean | undefined;
   /** True to want a second person's approval where the repository's settings do not. They count in any case. */
   needsApproval?: boolean | undefined;
 }
@@ -73,18 +84,23 @@ const idsOfKeyMax = 100;
 /**
  * Stores a request.
  * @returns the recovery; the one that is there already, if one was requested by the same key
- * @throws {ThinkbackError} `usage` for a command or an option that may not be asked for, and for another request by a
- * key that was used
+ * @throws {ThinkbackError} `usage` for a command or an option that may not be asked for, for a confirmation of what has
+ * no plan, and for another request by a key that was used
  */
 export async function createRecovery(
   store: ObjectStore,
   clock: Clock,
-  { command, args, by, idempotencyKey, needsApproval = false }: NewRecovery,
+  { command, args, by, idempotencyKey, confirm = false, needsApproval = false }: NewRecovery,
 ): Promise<Recovery> {
   const asked = checkRequest(command, args);
+  if (confirm && !hasPlan(asked.command)) {
+    throw new ThinkbackError("usage", `a ${command} has no plan that could be confirmed`, {
+      hint: "request it without a confirmation",
+    });
+  }
   const approval = needsApproval || wantsApproval(await readSettings(store), asked);
   const key = idempotencyKey === undefined ? {} : { key: sha256(Buffer.from(idempotencyKey)) };
-  const request: StoredRequest = { ...asked, approval, ...key };
+  const request: StoredRequest = { ...asked, approval, ...(confirm ? { confirm } : {}), ...key };
   for (let tries = 0; tries < idsOfKeyMax; tries += 1) {
     const id = idOf(request.key, tries);
     const at = clock.now();
@@ -92,7 +108,7 @@ export async function createRecovery(
     if (await putEvent(store, first)) return recoveryOf(first, first);
     if (request.key === undefined) continue;
     const there = await readRecoveryAndRequest(store, id);
-    if (there?.request.key === request.key) return sameRequest(there, request);
+    if (there?.request.key === request.key) return sameRequest(there, request, needsApproval);
   }
   throw new ThinkbackError("internal", "no id is free for another recovery");
 }
@@ -102,12 +118,19 @@ function idOf(key: string | undefined, tries: number): string {
   return sha256(Buffer.from(`${key}:${tries}`)).slice(0, 8);
 }
 
+/**
+ * The settings may have changed since the request was stored. So an approval that it wants, and that is not asked for
+ * now, makes no difference; but nobody gets a recovery without the approval that they ask for.
+ */
 function sameRequest(
   { request, recovery }: { request: StoredRequest; recovery: Recovery },
   asked: StoredRequest,
+  needsApproval: boolean,
 ): Recovery {
-  const body = ({ command, args }: StoredRequest) => JSON.stringify([command, args]);
-  if (body(request) === body(asked)) return recovery;
+  const body = ({ command, args, confirm = false }: StoredRequest) =>
+    JSON.stringify([command, args, confirm]);
+  const isSame = body(request) === body(asked) && (request.approval || !needsApproval);
+  if (isSame) return recovery;
   const text = `the idempotency key was used for another request, recovery ${recovery.id}`;
   throw new ThinkbackError("usage", text, { hint: "give another key for another request" });
 }
@@ -180,9 +203,11 @@ async function withPlan(
 
 function recoveryOf(first: RecoveryEvent, last: RecoveryEvent, plan?: object): Recovery {
   const { id, by, at: createdAt } = first;
-  const { command, args, approval: needsApproval } = first.request!;
-  const { number, state, at: changedAt, attempt } = last;
-  const { approvedBy, worker, progress, result, error } = last;
+  const { command, args, approval, confirm = false } = first.request!;
+  const { number, state, at: changedAt, attempt, waitsFor = [] } = last;
+  const { confirmedBy, approvedBy, worker, progress, result, error } = last;
+  const needsApproval = approval || waitsFor.includes("approval") || approvedBy !== undefined;
+  const planIn = planNumberOf(last);
   return {
     id,
     number,
@@ -192,8 +217,12 @@ function recoveryOf(first: RecoveryEvent, last: RecoveryEvent, plan?: object): R
     by,
     createdAt,
     changedAt,
-    needsApproval: needsApproval || state === "waiting" || approvedBy !== undefined,
+    confirm,
+    ...(confirmedBy ? { confirmedBy } : {}),
+    needsApproval,
     ...(approvedBy ? { approvedBy } : {}),
+    waitsFor,
+    ...(planIn === undefined ? {} : { planIn }),
     ...(plan ? { plan } : {}),
     attempt,
     ...(worker ? { worker } : {}),
@@ -229,9 +258,25 @@ export async function eventsOf(
 }
 
 /**
+ * Confirms the plan of a recovery that waits for it.
+ * @param number of the event with the plan that was seen; undefined for whichever it has
+ * @throws {ThinkbackError} `usage` if it does not wait, has another plan, or the one who confirms has approved it;
+ * `unknown` if there is none
+ */
+export async function confirm(
+  store: ObjectStore,
+  clock: Clock,
+  id: string,
+  by: Actor,
+  number?: number,
+): Promise<Recovery> {
+  return changeRecovery(store, clock, id, by, { kind: "confirm", number });
+}
+
+/**
  * Approves the plan of a recovery that waits for it.
- * @throws {ThinkbackError} `usage` if it does not wait, or the one who approves has asked for it; `unknown` if there is
- * none
+ * @throws {ThinkbackError} `usage` if it does not wait, or the one who approves has asked for it or confirmed it;
+ * `unknown` if there is none
  */
 export async function approve(
   store: ObjectStore,

@@ -6,6 +6,9 @@ import type { RecoveryCommand } from "./events.js";
 /** Commands whose plan is a file: every change that is to be made. */
 export const hasPlanFile = (command: RecoveryCommand) => command === "rewind" || command === "undo";
 
+/** A drill is nothing that could be shown before. */
+export const hasPlan = (command: RecoveryCommand) => command !== "drill";
+
 const withoutTarget = (args: readonly string[]) =>
   args.filter((word) => !word.startsWith("--target="));
 
@@ -15,7 +18,7 @@ export function planningWords(
   args: readonly string[],
   file: string,
 ): string[] | undefined {
-  if (command === "drill") return undefined;
+  if (!hasPlan(command)) return undefined;
   const more = hasPlanFile(command) ? [`--plan=${file}`] : [];
   return [command, ...withoutTarget(args), "--dry-run", ...more];
 }

@@ -14,8 +14,8 @@ import { isGone, type Owner, spaceOf } from "../owner.js";
 import { readSettings } from "../repository/registers/settings.js";
 import { isOfOneObject, type ObjectStore } from "../storage/object-store.js";
 import { targetOf } from "./allowed.js";
-import { wantsApproval } from "./approval.js";
-import { isOver, nextEvent } from "./changes.js";
+import { consentsFor, hasConsents } from "./approval.js";
+import { isOver, nextEvent, planNumberOf } from "./changes.js";
 import { Claim } from "./claim.js";
 import {
   greatestNumbers,
@@ -69,7 +69,7 @@ type Phase = "plan" | "recovery";
 
 export class RecoveryWorker {
   private readonly seen = new Map<string, Seen>();
-  /** Plans are made beside a recovery that runs, so that whoever approves does not wait for it. */
+  /** Plans are made beside a recovery that runs, so that whoever is to look at one does not wait for it. */
   private readonly underWay = new Map<Phase, { id: string; ended: Promise<void> }>();
   private readonly unknownTargets = new Set<string>();
   /** When workers of this machine were found to have ended, by their `unique`. */
@@ -111,7 +111,7 @@ export class RecoveryWorker {
     open.sort((a, b) => a.event.at - b.event.at);
     for (const { event, seenMs } of open) {
       if (!this.isClaimable(event, seenMs)) continue;
-      const phase = event.planIn === undefined && !event.plan ? "plan" : "recovery";
+      const phase = planNumberOf(event) === undefined ? "plan" : "recovery";
       if (this.underWay.has(phase)) continue;
       await this.begin(event, phase, signal).catch((error: unknown) => {
         if (!isOfOneObject(error)) throw error;
@@ -163,7 +163,11 @@ export class RecoveryWorker {
     const { store, clock, tellMs, observer } = this.options;
     const first = event.number === 1 ? event : await readEvent(store, event.id, 1);
     const request = first.request!;
-    if (!this.knowsTarget(event.id, request) || !isApproved(first, event, phase)) return;
+    if (!this.knowsTarget(event.id, request)) return;
+    if (phase === "recovery") {
+      const planned = event.plan ? event : await readEvent(store, event.id, event.planIn!);
+      if (!hasConsents(first, planned, event)) return;
+    }
     // A listing may be behind: what it lacks decides.
     if (await readEventIfThere(store, event.id, event.number + 1)) return;
     const claim = await Claim.of(store, clock, this.who(), tellMs, event);
@@ -219,9 +223,8 @@ export class RecoveryWorker {
       const summary = words ? await this.runCommand(claim, request, words, signal) : {};
       const parts = hasPlanFile(command) ? await storePlan(store, claim.begun, file) : [];
       const plan = { summary, args: exactArgs(command, args, summary), parts };
-      // The settings may want an approval by now that they did not want when it was requested.
-      const needsApproval = request.approval || wantsApproval(await readSettings(store), request);
-      await claim.put({ kind: "plan", plan, needsApproval });
+      const waitsFor = consentsFor(request, await readSettings(store));
+      await claim.put({ kind: "plan", plan, waitsFor });
     });
   }
 
@@ -311,12 +314,6 @@ const sayAgainMs = 1000;
 const stopMsMax = 10_000;
 /** A command whose process has ended notices at once, and ends within ten seconds. */
 const endedMs = 11_000;
-
-/** False if it wants an approval and has none of a second person, whatever its state says. */
-function isApproved(first: RecoveryEvent, { approvedBy }: RecoveryEvent, phase: Phase): boolean {
-  if (phase === "plan" || !first.request!.approval) return true;
-  return approvedBy !== undefined && approvedBy.name !== first.by.name;
-}
 
 /** Errors that may be over when it is tried again. */
 const passing: readonly ErrorCode[] = [

@@ -16,6 +16,8 @@ interface JsonSchema {
   minLength?: number;
   maxLength?: number;
   maxItems?: number;
+  minimum?: number;
+  maximum?: number;
   items?: JsonSchema;
   properties?: Record<string, JsonSchema>;
   required?: string[];
@@ -73,6 +75,7 @@ const meant = (): Record<string, unknown[]> => ({
   table: ["shop.orders", "shop.none"],
   key: [`${planted}-1`, "42", "{}", "-k"],
   id: [id],
+  number: [1, 3],
   from: [served.before, "10m ago", "-1"],
   to: [served.cut, "now"],
   at: [served.before, "now", "before:x"],
@@ -92,6 +95,8 @@ function ofSchema(schema: JsonSchema): fc.Arbitrary<unknown> {
       return textOf(schema);
     case "boolean":
       return fc.boolean();
+    case "integer":
+      return fc.integer({ min: schema.minimum!, max: schema.maximum! });
     case "array":
       return fc.array(ofSchema(schema.items!), { maxLength: 4 });
     case "object": {

@@ -134,8 +134,10 @@ describe.each(eras)("the official client, with %s", (_, mode) => {
       true,
       expect.stringMatching(/limit: .*evil: /s),
     ]);
-    const unknown = await client.callTool({ name: "approve", arguments: {} });
-    expect([unknown.isError, textIn(unknown)]).toEqual([true, "there is no tool approve"]);
+    for (const name of ["approve", "confirm", "approve_recovery", "confirm_recovery"]) {
+      const unknown = await client.callTool({ name, arguments: {} });
+      expect([unknown.isError, textIn(unknown)]).toEqual([true, `there is no tool ${name}`]);
+    }
     expect(got).toHaveLength(1);
   });
 
@@ -157,9 +159,15 @@ describe.each(eras)("the official client, with %s", (_, mode) => {
     }
     expect(got[2]!.key).toBe("incident-7");
     expect(new Set(got.map(({ key }) => key)).size).toBe(3);
-    const sly = { ...request, needsApproval: false };
-    const refused = await client.callTool({ name: "request_recovery", arguments: sly });
-    expect([refused.isError, got.length]).toEqual([true, 3]);
+    for (const more of [{ needsApproval: false }, { confirm: false }]) {
+      const sly = { ...request, ...more };
+      const refused = await client.callTool({ name: "request_recovery", arguments: sly });
+      expect([refused.isError, got.length]).toEqual([true, 3]);
+    }
+    const routes = tools.map(
+      ({ route }) => route({ command: "undo", args: [], id: "0" }, "u").path,
+    );
+    expect(routes.filter((path) => /approve|confirm/.test(path))).toEqual([]);
   });
 
   test("gets no answer that would fill its memory", async () => {

@@ -7,6 +7,8 @@ import { allRoutes } from "../../src/api/server.js";
 import { systemClock } from "../../src/clock.js";
 import { numberedName, tokenPrefix } from "../../src/format/names.js";
 import { healthOf } from "../../src/health/health.js";
+import { nextEvent } from "../../src/recoveries/changes.js";
+import { type Consent, putEvent, readEvent } from "../../src/recoveries/events.js";
 import { createRecovery } from "../../src/recoveries/recoveries.js";
 import { listAudit } from "../../src/repository/records/audit.js";
 import { createToken, type Role, revokeToken } from "../../src/repository/registers/tokens.js";
@@ -149,6 +151,7 @@ describe("a role", () => {
     ],
     ["requests", "DELETE", "/v1/pins/none", ["operator", "admin"]],
     ["approves", "POST", "/v1/recoveries/0123abcd/approve", ["approver", "admin"]],
+    ["confirms", "POST", "/v1/recoveries/0123abcd/confirm", ["operator", "admin"]],
     ["administers", "GET", "/v1/audit", ["admin"]],
   ];
   test.each(needs)("that %s", async (_, method, url, those) => {
@@ -278,6 +281,20 @@ describe("the audit", () => {
   });
 });
 
+/** Does what a worker does: event 2 claims it, event 3 has its plan. */
+async function planned(id: string, waitsFor: Consent[]): Promise<void> {
+  const worker = { unique: "w1", host: "h", process: 1, space: "h", silentMs: 30_000 };
+  const plan = { summary: { documents: 3 }, args: [], parts: [] };
+  for (const change of [
+    { kind: "claim", worker },
+    { kind: "plan", plan, waitsFor },
+  ] as const) {
+    const last = await readEvent(served.store, id, change.kind === "claim" ? 1 : 2);
+    const event = nextEvent(last, change, { name: "w1", via: "worker" }, Date.now());
+    expect(await putEvent(served.store, event)).toBe(true);
+  }
+}
+
 describe("a recovery", () => {
   const body = { command: "undo", args: ["shop.orders", "--from=10m ago"] };
   const headers = { "idempotency-key": "once" };
@@ -298,6 +315,79 @@ describe("a recovery", () => {
     const cancelled = await ask("POST", `${location}/cancel`, { role: "operator" });
     expect(cancelled.json).toMatchObject({ state: "cancelled", args: body.args });
     expect((await ask("GET", location, { role: "viewer" })).json).not.toHaveProperty("args");
+  });
+
+  test("waits for a confirmation of the plan that was seen, and for an approval of a third one", async () => {
+    const asked = { ...body, confirm: true };
+    const made = await ask("POST", "/v1/recoveries", {
+      role: "operator",
+      body: asked,
+      headers: { "idempotency-key": "seen first" },
+    });
+    expect(made.json).toMatchObject({ confirm: true, waitsFor: [], needsApproval: true });
+    const location = made.headers["location"] as string;
+    const id = made.json["id"] as string;
+    const confirm = (role: Role, given: object) =>
+      ask("POST", `${location}/confirm`, { role, body: given });
+    const early = await confirm("operator", { number: 1 });
+    expect([early.status, early.json["code"]]).toEqual([422, "usage"]);
+    await planned(id, ["confirmation", "approval"]);
+    const seen = { state: "waiting", waitsFor: ["confirmation", "approval"], planIn: 3 };
+    expect((await ask("GET", location, { role: "viewer" })).json).toMatchObject(seen);
+    const { recoveries } = (await ask("GET", "/v1/recoveries", { role: "viewer" })).json as {
+      recoveries: Record<string, unknown>[];
+    };
+    const listed = recoveries.find((one) => one["id"] === id)!;
+    expect(listed).toMatchObject(seen);
+    expect(Object.keys(listed).filter((name) => ["args", "plan"].includes(name))).toEqual([]);
+    for (const [given, status] of [
+      [{}, 400],
+      [{ number: "3" }, 400],
+      [{ number: 0 }, 400],
+      [{ number: 3, sure: true }, 400],
+      [{ number: 2 }, 422],
+    ] as const) {
+      expect([given, (await confirm("operator", given)).status]).toEqual([given, status]);
+    }
+    const confirmed = await confirm("admin", { number: 3, name: "shop.orders" });
+    expect(confirmed.json).toMatchObject({
+      state: "waiting",
+      waitsFor: ["approval"],
+      confirmedBy: { name: "the-admin", via: "api" },
+      planIn: 3,
+    });
+    // Whoever has confirmed it is no second person.
+    expect((await ask("POST", `${location}/approve`, { role: "admin" })).status).toBe(422);
+    const approved = await ask("POST", `${location}/approve`, { role: "approver" });
+    expect(approved.json).toMatchObject({ state: "planned", waitsFor: [] });
+    expect((await confirm("operator", { number: 3 })).status).toBe(422);
+    const over = (await audited()).filter(({ what }) => what === "recovery confirm");
+    expect(over.map(({ outcome }) => outcome)).toContain("done");
+    expect(over.find(({ outcome }) => outcome === "done")!.over).toEqual({
+      id,
+      number: "3",
+      name: "shop.orders",
+    });
+  });
+
+  test("that is a drill has no plan to confirm, and a confirmation is part of the request", async () => {
+    const drill = { command: "drill", args: [], confirm: true };
+    const asked = (given: object, key: string) =>
+      ask("POST", "/v1/recoveries", {
+        role: "operator",
+        body: given,
+        headers: { "idempotency-key": key },
+      });
+    expect((await asked(drill, "no plan")).status).toBe(422);
+    const { status } = await ask("POST", "/v1/drills", {
+      role: "operator",
+      body: { args: [], confirm: true },
+      headers: { "idempotency-key": "no plan" },
+    });
+    expect(status).toBe(400);
+    expect((await asked(body, "with and without")).status).toBe(202);
+    expect((await asked({ ...body, confirm: false }, "with and without")).status).toBe(202);
+    expect((await asked({ ...body, confirm: true }, "with and without")).status).toBe(422);
   });
 
   test("without an Idempotency-Key, or of what may not be asked for, is refused", async () => {

@@ -7,8 +7,15 @@ import type { Surroundings } from "../../src/api/route.js";
 import { type Clock, systemClock } from "../../src/clock.js";
 import type { PrintedCommands } from "../../src/commands.js";
 import { localWaker } from "../../src/coordination/wake.js";
+import { nextEvent } from "../../src/recoveries/changes.js";
 import { putEvent } from "../../src/recoveries/events.js";
-import { cancel, createRecovery, eventsOf } from "../../src/recoveries/recoveries.js";
+import {
+  cancel,
+  confirm,
+  createRecovery,
+  eventsOf,
+  lastEvent,
+} from "../../src/recoveries/recoveries.js";
 import { createToken, revokeToken } from "../../src/repository/registers/tokens.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { planted, type Served, serveRecorded } from "./served.js";
@@ -64,6 +71,39 @@ test("a recovery is followed to its end, from where a client was", async () => {
   const headers = { authorization: `Bearer ${served.tokens.viewer}` };
   const seen = await fetch(`${base}/v1/recoveries/${id}/events`, { headers });
   expect(await read(seen)).not.toContain(planted);
+  await served.close();
+});
+
+test("whoever follows a recovery is told what its plan waits for, and a viewer too", async () => {
+  const { served, base } = await listening();
+  const { id } = await createRecovery(served.store, systemClock, { ...undo, confirm: true });
+  const worker = { unique: "w1", host: "h", process: 1, space: "h", silentMs: 30_000 };
+  const plan = { summary: { key: planted }, args: [], parts: [] };
+  for (const change of [
+    { kind: "claim", worker },
+    { kind: "plan", plan, waitsFor: ["confirmation", "approval"] },
+  ] as const) {
+    const last = (await lastEvent(served.store, id))!;
+    const by = { name: "w1", via: "worker" } as const;
+    expect(await putEvent(served.store, nextEvent(last, change, by, Date.now()))).toBe(true);
+  }
+  await confirm(served.store, systemClock, id, anna, 3);
+  await cancel(served.store, systemClock, id, anna);
+  for (const role of ["viewer", "operator"] as const) {
+    const headers = { authorization: `Bearer ${served.tokens[role]}` };
+    const text = await read(await fetch(`${base}/v1/recoveries/${id}/events`, { headers }));
+    const told = [...text.matchAll(/^data: (.*)$/gm)].map(
+      ([, data]) => JSON.parse(data!) as { state: string; waitsFor?: string[] },
+    );
+    expect(told.map(({ state, waitsFor }) => [state, waitsFor])).toEqual([
+      ["planned", undefined],
+      ["planned", undefined],
+      ["waiting", ["confirmation", "approval"]],
+      ["waiting", ["approval"]],
+      ["cancelled", undefined],
+    ]);
+    expect(text.includes(planted)).toBe(role === "operator");
+  }
   await served.close();
 });
 

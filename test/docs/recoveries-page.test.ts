@@ -73,15 +73,23 @@ async function requested(...args: string[]): Promise<string> {
 
 test("the commands of the page do what it says", async () => {
   const doing = lines.filter((line) => !line.startsWith("thinkback run"));
-  expect(doing).toHaveLength(6);
+  expect(doing).toHaveLength(9);
   const at = iso(Date.parse(here.get("10 minutes ago")!));
+  /** The states that the page's `show` finds. */
+  const shown = ["done"];
   for (const line of doing) {
     const [, , what] = line.split(" ");
     if (what === "approve" || what === "cancel") await requested("shop.orders", `--at=${at}`);
+    const isSeenFirst = line.includes("--confirm");
     const { status, stdout, stderr } = await run(line);
     expect([line, status, stderr]).toEqual([line, 0, stderr]);
     if (what === "request") here.set("7f3a1b2c", /^recovery (\w{8}) is/.exec(stdout)![1]!);
-    if (what === "show") expect(stdout).toContain("\ndone\n");
+    if (isSeenFirst) {
+      await untilState(here.get("7f3a1b2c")!, "waiting");
+      shown.unshift("waiting for confirmation and approval");
+    }
+    if (what === "show") expect(stdout).toContain(`\n${shown.shift()}\n`);
+    if (what === "confirm") expect(stdout).toContain("waits for the approval of somebody else");
     if (what === "list") expect(stdout).toContain(here.get("7f3a1b2c")!);
     const id = here.get("7f3a1b2c")!;
     if (what === "approve") await untilState(id, "done");

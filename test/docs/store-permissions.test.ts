@@ -36,7 +36,7 @@ const commandsOf: Record<string, string[]> = {
     "recoveries show",
     "alarm list",
   ],
-  request: ["recoveries request", "recoveries approve", "recoveries cancel"],
+  request: ["recoveries request", "recoveries confirm", "recoveries approve", "recoveries cancel"],
   notes: [
     "pin add",
     "pin remove",
@@ -120,6 +120,8 @@ async function recovered(repo: string): Promise<void> {
   const second = await changed(2);
   await done(repo, "rewind", "shop.a", "--at", second, ...target);
   await stage.query(r.db("shop").tableCreate("other"));
+  // A table of which most documents are missing is not promoted.
+  await stage.query(r.db("shop").table("other").insert({ id: 1 }));
   await done(repo, "promote", "shop.b", "--from", "shop.other", ...target);
   expect(await stage.query(live.get(1))).toEqual({ id: 1 });
 }

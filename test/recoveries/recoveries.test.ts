@@ -222,7 +222,12 @@ describe("an approval", () => {
     const store = new MemoryStore();
     const { id } = await request(store);
     await expect(approve(store, clock, id, bob)).rejects.toMatchObject({ code: "usage" });
-    await change(store, id, { kind: "claim", worker }, { kind: "plan", plan, needsApproval: true });
+    await change(
+      store,
+      id,
+      { kind: "claim", worker },
+      { kind: "plan", plan, waitsFor: ["approval"] },
+    );
     // Another way to come in makes nobody a second person.
     for (const via of ["cli", "api"] as const) {
       const own = approve(store, clock, id, { name: "alice", via });
@@ -258,8 +263,11 @@ test("whatever is tried, states only go forward, and no event is lost", async ()
     { kind: "claim", worker },
     { kind: "claim", worker: { ...worker, unique: "w2" } },
     { kind: "tell", worker, progress: { share: 0.5, text: "t" } },
-    { kind: "plan", plan, needsApproval: true },
-    { kind: "plan", plan, needsApproval: false },
+    { kind: "plan", plan, waitsFor: ["approval"] },
+    { kind: "plan", plan, waitsFor: [] },
+    { kind: "plan", plan, waitsFor: ["confirmation", "approval"] },
+    { kind: "confirm" },
+    { kind: "confirm", number: 3 },
     { kind: "approve" },
     { kind: "ending", ending: { id: "x" } },
     { kind: "done", result: { r: 1 } },
@@ -277,7 +285,8 @@ test("whatever is tried, states only go forward, and no event is lost", async ()
       for (const one of tried) {
         let next: RecoveryEvent;
         try {
-          next = nextEvent(last, one, one.kind === "approve" ? bob : byWorker, clock.now());
+          const by = { approve: bob, confirm: alice }[one.kind as string] ?? byWorker;
+          next = nextEvent(last, one, by, clock.now());
         } catch (thrown) {
           expect(thrown).toMatchObject({ code: "usage" });
           continue;
@@ -286,9 +295,12 @@ test("whatever is tried, states only go forward, and no event is lost", async ()
           expect([last.state, next.state]).toEqual(["cancelled", "cancelled"]);
         expect(next.attempt).toBeLessThanOrEqual(attemptsMax);
         if (next.state === "running") expect(events.some(({ plan: made }) => made)).toBe(true);
-        if (events.some(({ state }) => state === "waiting") && next.state === "running") {
-          expect(next.approvedBy).toEqual(bob);
+        const waitedFor = events.find(({ waitsFor }) => waitsFor)?.waitsFor ?? [];
+        if (next.state === "running") {
+          expect(next.confirmedBy).toEqual(waitedFor.includes("confirmation") ? alice : undefined);
+          expect(next.approvedBy).toEqual(waitedFor.includes("approval") ? bob : undefined);
         }
+        expect(next.state === "waiting").toBe((next.waitsFor ?? []).length > 0);
         expect(await putEvent(store, next)).toBe(true);
         expect(await putEvent(store, next)).toBe(false);
         events.push(next);
@@ -297,6 +309,8 @@ test("whatever is tried, states only go forward, and no event is lost", async ()
       expect(await eventsOf(store, id, 0)).toEqual(events);
       const recovery = (await readRecovery(store, id))!;
       expect(recovery).toMatchObject({ number: events.length, state: last.state });
+      expect(recovery.waitsFor).toEqual(last.waitsFor ?? []);
+      expect(recovery.planIn).toBe(events.find(({ plan: made }) => made)?.number);
       expect(recovery.plan).toEqual(events.find(({ plan: made }) => made)?.plan?.summary);
       expect(await listRecoveries(store)).toEqual({ recoveries: [recovery], damaged: [] });
     }),
@@ -351,7 +365,7 @@ test("what ended over 90 days ago is deleted, the last event when nothing else i
   }
   const [done, running, cancelled] = ids as [string, string, string];
   await store.put(`recoveries/${done}-0000000002/part-000000.zst`, Buffer.from("x"));
-  await change(store, done, { kind: "plan", plan, needsApproval: false });
+  await change(store, done, { kind: "plan", plan, waitsFor: [] });
   await change(store, done, { kind: "claim", worker }, { kind: "done", result: {} });
   await cancel(store, clock, cancelled, bob);
   const sweep = async (days: number) => {

@@ -8,9 +8,11 @@ import { localWaker } from "../../src/coordination/wake.js";
 import { ThinkbackError } from "../../src/errors.js";
 import type { Owner } from "../../src/owner.js";
 import { isOver } from "../../src/recoveries/changes.js";
+import { putEvent } from "../../src/recoveries/events.js";
 import {
   approve,
   cancel,
+  confirm,
   createRecovery,
   eventsOf,
   listRecoveries,
@@ -181,15 +183,14 @@ class World {
     return ended;
   }
 
-  request(name: string, needsApproval = false) {
+  request(name: string, more: { confirm?: boolean; needsApproval?: boolean } = {}) {
     const args = ["--beside", `--target=${name}`];
-    const by = { name: "alice", via: "api" } as const;
     return createRecovery(this.store, this.clock, {
       command: "restore",
       args,
-      by,
+      by: alice,
       idempotencyKey: name,
-      needsApproval,
+      ...more,
     });
   }
 
@@ -229,6 +230,7 @@ class World {
 
 const names = ["one", "two", "three"];
 
+const alice = { name: "alice", via: "api" } as const;
 const bob = { name: "bob", via: "api" } as const;
 
 /** A long time of several processes; throws if anything is not as it should be. Returns the last states. */
@@ -236,7 +238,10 @@ async function simulate(seed: number, heedMs?: number): Promise<string[]> {
   const world = new World(seed, heedMs);
   Object.assign(world.weather, { failing: 0.03, losingReplies: 0.02, hanging: 0.005 });
   const ids = new Map<string, string>();
-  for (const name of names) ids.set(name, (await world.request(name, name === "two")).id);
+  const both = { confirm: true, needsApproval: true };
+  for (const name of names) {
+    ids.set(name, (await world.request(name, name === "two" ? both : {})).id);
+  }
   world.start(names);
   world.start(names, true);
   await world.live(60_000, names);
@@ -244,8 +249,17 @@ async function simulate(seed: number, heedMs?: number): Promise<string[]> {
   if (seed % 4 === 0) await cancel(world.store, world.clock, three, bob).catch(() => undefined);
   await world.live(60_000, names);
   const isWaiting = (await world.events(two)).at(-1)!.state === "waiting";
-  if (isWaiting) await approve(world.store, world.clock, two, bob);
-  expect(world.work.done.has("two") && isWaiting).toBe(false);
+  if (isWaiting) {
+    const consents = [
+      () => approve(world.store, world.clock, two, bob),
+      () => confirm(world.store, world.clock, two, alice),
+    ];
+    if (seed % 2 === 0) consents.reverse();
+    await consents[0]!();
+    await world.live(20_000, names);
+    expect(world.work.done.has("two")).toBe(false);
+    await consents[1]!();
+  }
   await world.live(120_000, names);
   const isSettled = async () => {
     const { recoveries: all } = await listRecoveries(world.store);
@@ -259,8 +273,10 @@ async function simulate(seed: number, heedMs?: number): Promise<string[]> {
     const states = events.map(({ state }) => state);
     expect(["done", "parked", "cancelled", "waiting"], states.join()).toContain(states.at(-1));
     expect(states.filter((state) => state === "done").length).toBeLessThan(2);
-    const [running, approved] = [states.indexOf("running"), states.indexOf("waiting")];
-    if (id === two && running >= 0) expect(running).toBeGreaterThan(approved);
+    if (id === two && states.includes("running")) {
+      expect(states.indexOf("running")).toBeGreaterThan(states.lastIndexOf("waiting"));
+      expect(events.at(-1)).toMatchObject({ confirmedBy: alice, approvedBy: bob });
+    }
   }
   for (const [name, count] of world.work.finished) expect([name, count]).toEqual([name, 1]);
   for (const recovery of (await listRecoveries(world.store)).recoveries) {
@@ -269,7 +285,7 @@ async function simulate(seed: number, heedMs?: number): Promise<string[]> {
   }
   if (world.work.beside.length > 0) throw new Error(world.work.beside.join("; "));
   return (await listRecoveries(world.store)).recoveries.map(
-    ({ state, attempt }) => `${state} ${attempt}`,
+    ({ state, attempt, confirmedBy }) => `${state} ${attempt}${confirmedBy ? ", confirmed" : ""}`,
   );
 }
 
@@ -284,6 +300,7 @@ test("whatever happens to the processes, each recovery comes to one end, and not
   // What the test is about has happened: some were done at once, others after several attempts.
   expect([...ends]).toEqual(expect.arrayContaining(["done 1", "done 2", "done 3", "parked 3"]));
   expect([...ends].some((end) => end.startsWith("cancelled"))).toBe(true);
+  expect([...ends]).toContain("done 1, confirmed");
 });
 
 function fail(seed: number, cause: unknown): never {
@@ -394,4 +411,31 @@ test("a recovery of a target that no process knows waits", async () => {
   world.start(names);
   await world.time.runUntil(60_000);
   expect(await world.events(id)).toHaveLength(1);
+});
+
+test("a plan that nobody has confirmed is not carried out, though its state says otherwise", async () => {
+  const world = new World(1);
+  const { id } = await world.request("one", { confirm: true });
+  const end = world.start(names);
+  await world.time.runUntil(15_000);
+  const events = await world.events(id);
+  const last = events.at(-1)!;
+  expect(last).toMatchObject({ state: "waiting", waitsFor: ["confirmation"] });
+  end.abort(new Error("it is to end"));
+  const { plan: _, waitsFor: __, ...rest } = last;
+  const forged = {
+    ...rest,
+    number: last.number + 1,
+    state: "planned",
+    planIn: last.number,
+  } as const;
+  expect(await putEvent(world.store, forged)).toBe(true);
+  world.start(names);
+  await world.time.runUntil(world.time.nowMs + 60_000);
+  expect(await world.events(id)).toEqual([...events, forged]);
+  expect(world.work.done.has("one")).toBe(false);
+  const agreed = { ...forged, number: forged.number + 1, confirmedBy: alice };
+  expect(await putEvent(world.store, agreed)).toBe(true);
+  await world.time.runUntil(world.time.nowMs + 120_000);
+  expect((await world.events(id)).at(-1)).toMatchObject({ state: "done" });
 });

@@ -141,6 +141,7 @@ const mayBeAbsent = new Set([
   "pins: pins.*.note",
   "pins: pins.*.until",
   "recovery: approvedBy",
+  "recovery: confirmedBy",
   "recovery: ending",
   "recovery: error",
   "recovery: error.hint",
@@ -148,8 +149,10 @@ const mayBeAbsent = new Set([
   "recovery: planIn",
   "recovery: progress",
   "recovery: request",
+  "recovery: request.confirm",
   "recovery: request.key",
   "recovery: result",
+  "recovery: waitsFor",
   "recovery: worker",
   "repository: lane",
   "repository: of",
@@ -199,10 +202,12 @@ const records = { ...reference, rows: 1, bytes: 1 };
 /** What the objects of the world have not, and those of others may. */
 const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
   recovery: () => ({
-    request: { command: "undo", args: ["a.b"], approval: true, key: "0" },
+    request: { command: "undo", args: ["a.b"], approval: true, confirm: true, key: "0" },
     worker: { unique: "w1", host: "h", process: 1, space: "s", silentMs: 1 },
     plan: { summary: {}, args: ["a.b"], parts: [reference] },
     planIn: 1,
+    waitsFor: ["confirmation", "approval"],
+    confirmedBy: { name: "ann", via: "api" },
     approvedBy: { name: "bob", via: "api" },
     ending: {},
     progress: { share: 0.5, text: "a" },

@@ -370,7 +370,7 @@ class WorldBuilder {
     const parts = await storePlan(store, second, file);
     await rm(dirname(file), { recursive: true });
     const plan = { summary: { documents: 1 }, args: [], parts };
-    const third = nextEvent(second, { kind: "plan", plan, needsApproval: true }, by, at);
+    const third = nextEvent(second, { kind: "plan", plan, waitsFor: ["approval"] }, by, at);
     for (const event of [first, second, third]) await putEvent(store, event);
   }
 }

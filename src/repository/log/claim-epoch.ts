@@ -182,10 +182,16 @@ async function lateClaims(
 }
 
 /**
- * Throws if the store has finished bases and no log: they were made of one. A claim that continues no segment would
- * disown every segment that comes to light again, such as under a directory that is mounted late.
+ * Throws if the store has finished bases and no segment: they were made of one. A claim that continues no segment would
+ * disown every segment that comes to light again, such as under a directory that is mounted late. A log that is there,
+ * and that nobody believes any more because its writer's key is distrusted, is not lost.
  */
 async function refuseWithoutLog(store: ObjectStore): Promise<void> {
+  for (const prefix of ["log/", "folded/"]) {
+    for await (const { name } of store.list(prefix)) {
+      if (parseSegmentName(name) ?? parseFoldedName(name)) return;
+    }
+  }
   for await (const { name } of store.list("bases/")) {
     if (parseManifestName(name) === undefined) continue;
     throw new ThinkbackError(
