@@ -12,6 +12,7 @@ import {
   type Comparison,
   diffCommand,
   documentsMax,
+  problemText,
   type Row,
 } from "./compare-run.js";
 import { Ways } from "./compare-ways.js";
@@ -134,6 +135,7 @@ function Found({
           : counted(total, "document")}
       </h3>
       <Documents
+        table={row.table}
         documents={documents}
         sides={sides}
         {...(may("request") ? { chosen, onChoose } : {})}
@@ -184,7 +186,7 @@ function Failed({
   }
   return (
     <>
-      <Wrong error={error!} />
+      <Wrong error={{ message: problemText(error!, may("contents")), hint: error!.hint }} />
       <p>
         <button type="button" onClick={onAgain}>
           Compare again

@@ -1,10 +1,11 @@
 /** What differs in each table: first how many documents. */
+import { may } from "../app/session.js";
 import { Moment, now, useNow } from "../app/time.js";
 import { Badge, Card, counted, countText } from "../parts/bits.js";
 import { totalOf } from "../parts/difference-counts.js";
 import type { Sides } from "../parts/difference-documents.js";
 import { lateText } from "../parts/instant-class.js";
-import type { Comparison, Row } from "./compare-run.js";
+import { type Comparison, problemText, type Row } from "./compare-run.js";
 
 interface Props {
   comparison: Comparison;
@@ -141,7 +142,9 @@ function TableRow({
       <tr class={state === "failed" ? "bad" : ""}>
         <td data-head="table">{table}</td>
         <td colSpan={3} data-head="state">
-          {state === "failed" && <span class="wrong">{error?.message}</span>}
+          {state === "failed" && (
+            <span class="wrong">{error && problemText(error, may("contents"))}</span>
+          )}
           {state === "running" && <span class="waiting">comparing…</span>}
           {state === "waiting" && <span class="note">waits</span>}
           {state === "stopped" && <span class="note">not compared: it was stopped</span>}
@@ -180,7 +183,9 @@ function TableRow({
       )}
       <td data-head="">
         {state === "running" && <span class="waiting">comparing…</span>}
-        {state === "failed" && <span class="wrong">{error?.message}</span>}
+        {state === "failed" && (
+          <span class="wrong">{error && problemText(error, may("contents"))}</span>
+        )}
         {state !== "running" && totalOf(diff) > 0 && (
           <Look isOpen={isOpen} onOpen={onOpen} word="Look" table={table} />
         )}

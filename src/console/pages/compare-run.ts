@@ -125,3 +125,16 @@ export function diffCommand(table: string, { at, to, isLive, inexact }: Comparin
   const where = ["--repo=REPO", ...(isLive ? ["--target=URL"] : [])];
   return ["thinkback", "diff", table, ...instants, ...more, ...where].map(word).join(" ");
 }
+
+/** What is wrong, by its code alone: the server's own words are hidden from who may not read documents. */
+const wordsByCode: Partial<Record<string, string>> = {
+  instant: "This instant is not exact for the table, so it is not compared.",
+  damaged: "What is stored of this instant is damaged.",
+  unknown: "There was no such table at this instant.",
+  target: "There is no such live table, or it is another one than then.",
+  "too-slow": "The table is too large to be compared here.",
+};
+
+export function problemText(error: Problem, seesContents: boolean): string {
+  return (seesContents ? undefined : wordsByCode[error.code]) ?? error.message;
+}

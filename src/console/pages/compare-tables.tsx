@@ -75,12 +75,7 @@ export function TableChoice({ names, chosen, onChosen }: Props) {
     <fieldset class="compare-tables">
       <legend>Tables</legend>
       <div class="compare-chosen">
-        <span>
-          {chosen.length === names.length
-            ? `all ${counted(names.length, "table")}`
-            : `${countText(chosen.length)} of ${counted(names.length, "table")}`}
-          {chosen.length > 0 && chosen.length < names.length && `: ${namesText(chosen)}`}
-        </span>
+        <span>{chosenText(names, chosen)}</span>
         <button
           type="button"
           aria-expanded={isOpen}
@@ -131,4 +126,11 @@ export function TableChoice({ names, chosen, onChosen }: Props) {
       </div>
     </fieldset>
   );
+}
+
+function chosenText(names: readonly string[], chosen: readonly string[]): string {
+  if (names.length === 0) return "reading…";
+  if (chosen.length === names.length) return `all ${counted(names.length, "table")}`;
+  const count = `${countText(chosen.length)} of ${counted(names.length, "table")}`;
+  return chosen.length === 0 ? count : `${count}: ${namesText(chosen)}`;
 }

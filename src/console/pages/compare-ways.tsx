@@ -47,13 +47,15 @@ export function Ways({ table, at, to, inexact, keys, burst, isGone = false }: Pr
   }
   if (isGone) {
     return (
-      <Way
-        draft={{ command: "restore", ...about, at, beside: false }}
-        label="Restore the table"
-        main
-      >
-        Makes it again under its own name. Nothing else is changed.
-      </Way>
+      <div class="compare-ways">
+        <Way
+          draft={{ command: "restore", ...about, at, beside: false }}
+          label="Restore the table"
+          main
+        >
+          Makes it again under its own name. Nothing else is changed.
+        </Way>
+      </div>
     );
   }
   const end = to ?? burst?.until ?? undefined;
@@ -109,11 +111,11 @@ function Way({
   children: preact.ComponentChildren;
 }) {
   return (
-    <div class="compare-way">
+    <>
       <Link class={main ? "button main" : "button"} {...recover(draft)}>
         {label}…
       </Link>
       <span class="note">{children}</span>
-    </div>
+    </>
   );
 }

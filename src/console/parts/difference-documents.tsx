@@ -1,6 +1,7 @@
 /** The documents that differ: each with its key, what became of it, and its fields. */
 import "./difference.css";
 import { useState } from "preact/hooks";
+import { Link } from "../app/router.js";
 import { Badge, countText, type Tone } from "./bits.js";
 import { type Change, type DocumentDifference, keyText } from "./difference-answer.js";
 import { FieldDiff } from "./field-diff.js";
@@ -19,6 +20,7 @@ const tones: Record<Change, Tone> = { added: "good", removed: "bad", changed: "w
 export type Keys = ReadonlyMap<string, StoredJson>;
 
 interface Props {
+  table: string;
   documents: readonly DocumentDifference[];
   sides: Sides;
   /** Keys that are chosen; undefined: none can be. */
@@ -28,7 +30,7 @@ interface Props {
 
 const kinds: Change[] = ["removed", "changed", "added"];
 
-export function Documents({ documents, sides, chosen, onChoose }: Props) {
+export function Documents({ table, documents, sides, chosen, onChoose }: Props) {
   const [kind, setKind] = useState<Change | "all">("all");
   const shown = kind === "all" ? documents : documents.filter(({ change }) => change === kind);
   const count = (of: Change) => documents.filter(({ change }) => change === of).length;
@@ -76,6 +78,7 @@ export function Documents({ documents, sides, chosen, onChoose }: Props) {
         {shown.map((one) => (
           <Document
             key={one.key.text}
+            table={table}
             one={one}
             sides={sides}
             isChosen={chosen?.has(one.key.text)}
@@ -88,11 +91,13 @@ export function Documents({ documents, sides, chosen, onChoose }: Props) {
 }
 
 function Document({
+  table,
   one,
   sides,
   isChosen,
   onChoose,
 }: {
+  table: string;
   one: DocumentDifference;
   sides: Sides;
   isChosen: boolean | undefined;
@@ -124,6 +129,9 @@ function Document({
             before={{ name: sides.before, document: before }}
             after={{ name: sides.after, document: after }}
           />
+          <Link to={`/tables/${table}/document`} state={{ key: key.parsed() }}>
+            All its versions
+          </Link>
         </div>
       )}
     </li>

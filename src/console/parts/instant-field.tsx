@@ -138,7 +138,8 @@ export function InstantField({ label, text, onText, tables, whenEmpty }: Props) 
       <div id={`${id}-said`} class={"wrong" in read ? "said wrong" : "said"}>
         {"at" in read && `${utcText(read.at)} · ${localText(read.at)}`}
         {"at" in read && read.point && ` · ${pointText(read.point)}`}
-        {"before" in read && `the last instant before ${read.before}`}
+        {"before" in read &&
+          `the last instant before ${read.before}${data ? ", if the server knows a point of that name" : ""}`}
         {"wrong" in read && read.wrong}
         {"empty" in read && whenEmpty}
       </div>
