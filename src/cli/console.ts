@@ -5,6 +5,7 @@ import { readConsole } from "../api/console-files.js";
 import { makeServer } from "../api/server.js";
 import { systemClock } from "../clock.js";
 import type { PrintedCommands } from "../commands.js";
+import { withoutSecrets } from "../configuration/addresses.js";
 import { isLoopback, parseListen } from "../configuration/listen-address.js";
 import { localWaker } from "../coordination/wake.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -55,7 +56,7 @@ export async function consoleCommand(args: ConsoleArguments, output: Output): Pr
     facts: new Facts(clock),
     waker: localWaker(),
     hosts: [],
-    work: { version, targets: null, seesLive },
+    work: { version, repository: withoutSecrets(repo!), targets: null, seesLive },
     console: files,
     ownToken: token,
     onDefect: (error, route) => output.note(`thinkback: ${route} failed: ${messageOf(error)}`),

@@ -85,7 +85,7 @@ export async function serveRecorded(
     facts,
     waker,
     hosts: given.hosts ?? [],
-    work: { version: "0.0.0", targets: null, seesLive: false },
+    work: { version: "0.0.0", repository: "a place", targets: null, seesLive: false },
     ...(given.requestMsMax === undefined ? {} : { requestMsMax: given.requestMsMax }),
     metrics: () => Promise.resolve({ contentType: "text/plain", text: "thinkback_up 1\n" }),
     onDefect: (error) => void defects.push(error),
