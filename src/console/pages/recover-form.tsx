@@ -5,6 +5,7 @@ import { useShared } from "../app/store.js";
 import { Card } from "../parts/bits.js";
 import { InstantField } from "../parts/instant-field.js";
 import { Choice, Names, Switch, TextField } from "./recover-fields.js";
+import { tellingOf } from "./recover-ways.js";
 import { type Form, type Part, partsOf, standsBeside } from "./recover-words.js";
 
 export interface FormProps {
@@ -24,7 +25,7 @@ export function FormParts(props: FormProps) {
   const isTimed = has("at") || has("from");
   return (
     <>
-      <Card title="What">
+      <Card title={tellingOf[props.form.way].name}>
         <What {...all} />
       </Card>
       {isTimed && (

@@ -3,13 +3,13 @@ import "./recover.css";
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { Recovery, TableStatus } from "../app/answers.js";
 import { ask, Problem, useAsked } from "../app/ask.js";
-import { go, settle, usePlace } from "../app/router.js";
+import { go, Link, pathOf, settle, usePlace } from "../app/router.js";
 import { may, signedIn } from "../app/session.js";
 import { useShared } from "../app/store.js";
 import { now } from "../app/time.js";
 import { Card, Command, Title, Wrong } from "../parts/bits.js";
 import { FormParts } from "./recover-form.js";
-import { tellingOf, Ways } from "./recover-ways.js";
+import { Ways } from "./recover-ways.js";
 import {
   commandText,
   type Draft,
@@ -58,7 +58,6 @@ function RecoverForm({
             </Card>
           </div>
           <div>
-            <h2 class="recover-way">{tellingOf[form.way].name}</h2>
             <FormParts form={form} set={set} wrong={isPressed ? wrong : {}} tables={names} />
             <Ask
               form={form}
@@ -136,6 +135,7 @@ function Ask({
               ? "A drill has no plan: it begins at once."
               : "Nothing is written yet: the plan is made, and shown with what it changes."}
           </p>
+          <LookFirst form={form} />
           <button type="button" class="main" disabled={isAsking} onClick={() => void press()}>
             {isDrill ? "Begin the drill" : isAsking ? "asking…" : "See the plan"}
           </button>
@@ -169,6 +169,22 @@ function Ask({
         <p class="nothing">It stands here when the form is complete.</p>
       )}
     </Card>
+  );
+}
+
+/** Looking costs nothing, and is the first step of every way that changes live documents. */
+function LookFirst({ form: { way, tables, at, from } }: { form: Form }) {
+  const [table] = tables;
+  const isOfOne = tables.length === 1 && table?.includes(".");
+  if (!isOfOne || !["beside", "undo", "rewind"].includes(way)) return null;
+  const then = (way === "undo" ? from : at).trim();
+  return (
+    <p>
+      Or look first:{" "}
+      <Link to={pathOf("/compare", { table, at: then || undefined })}>
+        compare {table} with what it was
+      </Link>
+    </p>
   );
 }
 

@@ -22,7 +22,8 @@ export function Decide({ recovery, plan, take }: Props) {
   const [error, setError] = useState<Problem>();
   const { id, state, command, args = [], planIn, by } = recovery;
   const isOpen = ["planned", "waiting", "running", "parked"].includes(state);
-  if (!isOpen || who.state !== "in") return null;
+  // What was pressed too late is told also when it is over.
+  if (!isOpen || who.state !== "in") return error ? <Wrong error={error} /> : null;
   const person = { name: who.session.name, may };
   const { confirm, approve, whyNotConfirm, whyNotApprove } = consentsOf(recovery, person);
   const send = async (what: "confirm" | "approve" | "cancel", body?: object) => {
@@ -40,10 +41,11 @@ export function Decide({ recovery, plan, take }: Props) {
   const isNothing = plan !== undefined && plan.is !== "none" && text === undefined;
   const sayDo = text ?? `Carry out this ${command}`;
   const isRunning = state === "running";
+  const title = state === "waiting" ? "Shall it be done?" : isRunning ? "Stop it?" : "Or not?";
   const mayCancel = may("request");
   if (!confirm && !approve && !whyNotConfirm && !whyNotApprove && !mayCancel) return null;
   return (
-    <Card title={state === "waiting" ? "Shall it be done?" : "Stop it"} kind="recovery-decide">
+    <Card title={title} kind={state === "waiting" ? "recovery-decide" : ""}>
       {isNothing && (
         <p>
           <strong>There is nothing to do.</strong> What is live is as it would become.
@@ -83,11 +85,7 @@ export function Decide({ recovery, plan, take }: Props) {
           <button type="button" disabled={doing !== undefined} onClick={() => void send("cancel")}>
             {isRunning ? "Stop it now" : "Do not do it"}
           </button>{" "}
-          <span class="note">
-            {isRunning
-              ? "What is written by then stays; it is said then how to go on or back."
-              : "If you just leave, it goes on waiting: you find it among the recoveries."}
-          </span>
+          <span class="note">{ifLeft(recovery)}</span>
         </p>
       )}
       {!mayCancel && (
@@ -102,6 +100,22 @@ export function Decide({ recovery, plan, take }: Props) {
       )}
     </Card>
   );
+}
+
+/** What becomes of it if the button is not pressed, or is. */
+function ifLeft({ state, confirm, planIn }: Recovery): string {
+  switch (state) {
+    case "waiting":
+      return "If you just leave, it goes on waiting: you find it among the recoveries.";
+    case "running":
+      return "What is written by then stays; it is said then how to go on or back.";
+    case "parked":
+      return "It does not go on by itself. Look at the error, and request it anew.";
+    default:
+      return confirm && planIn === undefined
+        ? "If you just leave, its plan waits for you among the recoveries."
+        : "It goes on by itself as soon as a process takes it.";
+  }
 }
 
 function Confirm({

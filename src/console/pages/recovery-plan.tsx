@@ -4,14 +4,14 @@ import { Moment } from "../app/time.js";
 import { Badge, bytesText, counted, countText, Figure, Rows, type Tone } from "../parts/bits.js";
 import { ConflictList, KeyList } from "./recovery-lists.js";
 import type { ChangePlan, Estimate, Plan, PromotePlan, RestorePlan } from "./recovery-read.js";
-import { priceText, secondsText } from "./recovery-text.js";
+import { isPartial, priceText, secondsText } from "./recovery-text.js";
 
-export function PlanShown({ plan, isPart }: { plan: Plan; isPart: boolean }) {
+export function PlanShown({ plan, args }: { plan: Plan; args: readonly string[] }) {
   switch (plan.is) {
     case "change":
-      return <Changes plan={plan.plan} />;
+      return <Changes plan={plan.plan} args={args} />;
     case "restore":
-      return <Restore plan={plan.plan} isPart={isPart} />;
+      return <Restore plan={plan.plan} isPart={isPartial(args)} />;
     case "promote":
       return <Promote plan={plan.plan} />;
     case "none":
@@ -28,7 +28,16 @@ export function Json({ json }: { json: unknown }) {
 
 const toneOf = (count: number, tone: Tone): Tone => (count > 0 ? tone : "plain");
 
-function Changes({ plan }: { plan: ChangePlan }) {
+/** Where no other instant is allowed, one that is not exact ends the plan. Which were taken else, it does not say. */
+function Instants({ args }: { args: readonly string[] }) {
+  const others = args.filter((word) => /^--(gap=|allow-inexact$)/.test(word));
+  if (args.some((word) => word.startsWith("--operation=")))
+    return <>those of the operation's own record</>;
+  if (others.length === 0) return <Badge tone="good">exact</Badge>;
+  return <span class="unknown">exact, or as {others.join(" ")} allows: the plan does not say</span>;
+}
+
+function Changes({ plan, args }: { plan: ChangePlan; args: readonly string[] }) {
   const { changed, deleted, broughtBack, kept, unknown, conflictCount, estimate, tables } = plan;
   return (
     <>
@@ -78,7 +87,15 @@ function Changes({ plan }: { plan: ChangePlan }) {
       )}
       <Doubts doubts={plan.doubts} />
       <ConflictList of={plan} />
-      {estimate && <Costs estimate={estimate} />}
+      <dl class="recovery-facts">
+        <dt>Instants</dt>
+        <dd>
+          <Instants args={args} />
+        </dd>
+        <dt>Not included</dt>
+        <dd>indexes, settings, users and grants: they stay as they are</dd>
+        {estimate && <Costs estimate={estimate} />}
+      </dl>
     </>
   );
 }
@@ -87,7 +104,7 @@ function Costs({ estimate }: { estimate: Estimate }) {
   const { seconds, by, writes, requests, storedBytes, cost } = estimate;
   const sent = requests.put + requests.get + requests.head + requests.list;
   return (
-    <dl class="recovery-facts">
+    <>
       <dt>Time</dt>
       <dd>
         about {secondsText(seconds)}, as {by === "reads" ? "reads of these documents" : by} took
@@ -109,7 +126,7 @@ function Costs({ estimate }: { estimate: Estimate }) {
           <span class="unknown">not known: no prices are configured</span>
         )}
       </dd>
-    </dl>
+    </>
   );
 }
 

@@ -29,7 +29,7 @@ export function stateText({
 }: Pick<Recovery, "state" | "waitsFor" | "planIn">): string {
   switch (state) {
     case "planned":
-      return planIn === undefined ? "its plan is made" : "waits for a process";
+      return planIn === undefined ? "plan is being made" : "waits for a process";
     case "waiting":
       return `waits for ${waitsFor.join(" and ")}`;
     case "parked":

@@ -15,7 +15,6 @@ import { readPlan, readResult } from "./recovery-read.js";
 import { ResultShown } from "./recovery-report.js";
 import { StateBadge } from "./recovery-state.js";
 import { Steps } from "./recovery-steps.js";
-import { isPartial } from "./recovery-text.js";
 
 export function RecoveryPage({ id }: { id: string }) {
   const { recovery, problem, take } = useRecovery(id);
@@ -46,7 +45,9 @@ function Shown({ recovery, take }: Props) {
         {args ? (
           <code>{[command, ...args].map(shellWord).join(" ")}</code>
         ) : (
-          <span class="note">What it is about is hidden from this role.</span>
+          <span class="note">
+            What it is about, its plan and its report are hidden from this role.
+          </span>
         )}
       </p>
       <Steps recovery={recovery} />
@@ -60,7 +61,7 @@ function Shown({ recovery, take }: Props) {
       )}
       {plan && plan.is !== "none" && (
         <Card title="Plan">
-          <PlanShown plan={plan} isPart={isPartial(args ?? [])} />
+          <PlanShown plan={plan} args={args ?? []} />
         </Card>
       )}
       {state !== "waiting" && <Decide recovery={recovery} plan={plan} take={take} />}
@@ -75,7 +76,7 @@ function Now({ recovery }: { recovery: Recovery }) {
   const who = useShared(signedIn);
   const isPlanned = state === "planned";
   if (!isPlanned && state !== "running") return null;
-  const what = state === "running" ? "Carried out" : "Plan is made";
+  const what = state === "running" ? "It is carried out" : "The plan is being made";
   if (!worker) {
     const isNobody = who.state === "in" && who.session.server.targets === null;
     const wants = planIn === undefined ? "makes its plan" : "carries it out";
