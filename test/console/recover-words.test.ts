@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { keyBytes } from "../../src/cli/key-text.js";
 import { shellWord as shellWordOfCli } from "../../src/cli/output.js";
+import { formOfRequest } from "../../src/console/pages/recover-again.js";
 import {
   commandText,
   empty,
@@ -64,6 +65,23 @@ describe("a form", () => {
     for (const option of options) expect(optionsOf(command)).toContain(option);
     // Each part that the way has is said: tables and target besides, and a key for each line.
     expect(new Set(options).size).toBeGreaterThanOrEqual(partsOf[way].length - 2);
+  });
+
+  test.each(ways)("of a request by %s is the one that made it", (way: Way) => {
+    const tables = way === "back" ? ["shop.orders"] : full.tables;
+    const request = asked({ ...full, way, tables });
+    const again = formOfRequest(request);
+    expect(again?.way).toBe(way);
+    expect(asked(again!)).toEqual(request);
+    for (const inexact of ["", "after", "any", "nearest"] as const) {
+      const other = asked({ ...empty, ...again, inexact, latest: way === "drill" });
+      expect(asked(formOfRequest(other)!)).toEqual(other);
+    }
+  });
+
+  test("of a request with an option that it lacks is none", () => {
+    const args = ["--rename=shop=back"];
+    expect(formOfRequest({ command: "restore", args })).toBeUndefined();
   });
 
   test("says the same at any time", () => {

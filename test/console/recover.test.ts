@@ -8,7 +8,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Role } from "../../src/repository/registers/tokens.js";
 import { r } from "../server/driver.js";
-import { deleted, openBrowser, openWorld, orders, signIn, type World } from "./world.js";
+import { deleted, openBrowser, openWorld, orders, signIn, spoilt, type World } from "./world.js";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -250,6 +250,32 @@ test("a viewer sees how far it is, and nothing of what it is about", async () =>
   await page.goto(`${world.base}/recover`);
   await page.getByText("may not request recoveries").waitFor();
   expect(await page.getByRole("button", { name: "See the plan" }).count()).toBe(0);
+});
+
+test("conflicts are named before anything is written, and so is what each way would write", async () => {
+  const lost = r.db("shop").table("orders").filter({ status: "lost" });
+  await world.stage.query(lost.limit(3).update({ status: "returned" }));
+  await world.stage.untilExactNow(world.repo, "shop.orders");
+  const page = await pageOf("operator");
+  await goWith(page, {
+    command: "undo",
+    tables: ["shop.orders"],
+    from: world.beforeDeploy,
+    to: world.beforeDeletion,
+  });
+  await page.getByRole("button", { name: "See the plan" }).click();
+  await badge(page, "failed").waitFor({ timeout: 30_000 });
+  await page.getByRole("heading", { name: "3 conflicts" }).waitFor();
+  const rows = page.getByRole("table", { name: "Conflicts" }).getByRole("row");
+  expect(await rows.filter({ hasText: "status" }).count()).toBe(3);
+  await page
+    .getByRole("link", { name: `Overwrite these fields: write ${spoilt} documents` })
+    .waitFor();
+  await page.getByRole("link", { name: `Leave them: write ${spoilt - 3} documents` }).click();
+  await seePlan(page);
+  await page.getByRole("button", { name: `Change ${spoilt - 3} documents` }).waitFor();
+  await page.getByRole("button", { name: "Do not do it" }).click();
+  await badge(page, "cancelled").waitFor();
 });
 
 test("goes on by itself after the process was killed amid, and is carried out to its end", async () => {

@@ -43,7 +43,7 @@ export const tellingOf: Record<Way, Told> = {
 
 const groups: { says: string; of: readonly Way[] }[] = [
   { says: "Nothing that is live changes", of: ["beside", "drill"] },
-  { says: "Nothing that is there is written to", of: ["restore"] },
+  { says: "Nothing that exists is overwritten", of: ["restore"] },
   { says: "Live documents change, and there is a way back", of: ["undo", "operation", "rewind"] },
   { says: "Two tables swap their names, and there is a way back", of: ["promote", "back"] },
 ];

@@ -1,10 +1,11 @@
 /** Documents by their keys: those in conflict, those that are deleted, those that were left. */
+import { useState } from "preact/hooks";
 import { counted, countText, Rows } from "../parts/bits.js";
 import { keyText } from "./recover-words.js";
 import type { ChangePlan } from "./recovery-read.js";
 
-/** So many are drawn; all are counted. */
-const drawnMax = 100;
+/** So many are drawn at first; all are counted. */
+const drawnMax = 20;
 
 export function KeyList({
   title,
@@ -38,8 +39,6 @@ export function ConflictList({
 }) {
   const { conflicts, conflictCount, overwritten } = of;
   if (conflictCount === 0) return null;
-  const drawn = conflicts.slice(0, drawnMax);
-  const more = conflictCount - drawn.length;
   return (
     <>
       <h3>
@@ -47,15 +46,35 @@ export function ConflictList({
         {overwritten && ", overwritten all the same"}
       </h3>
       <p class="note">These fields were set to something else since.</p>
-      <Rows
+      <FirstRows
         caption="Conflicts"
         heads={["table", "key", "fields"]}
-        rows={drawn.map(({ table, key, paths }) => ({
+        count={conflictCount}
+        rows={conflicts.map(({ table, key, paths }) => ({
           key: `${table} ${keyText(key)}`,
           cells: [table, <code>{keyText(key)}</code>, paths.join(", ") || "the whole document"],
         }))}
       />
-      {more > 0 && <p class="note">and {countText(more)} more</p>}
+    </>
+  );
+}
+
+/** The first rows of a list; the others when they are asked for. @param props.count of all, also of those not listed */
+export function FirstRows({ rows, count, ...of }: Parameters<typeof Rows>[0] & { count: number }) {
+  const [most, setMost] = useState(drawnMax);
+  const drawn = rows.slice(0, most);
+  const left = rows.length - drawn.length;
+  return (
+    <>
+      <Rows {...of} rows={drawn} />
+      {left > 0 && (
+        <button type="button" onClick={() => setMost(most + 10 * drawnMax)}>
+          Show more: {countText(count - drawn.length)} are left
+        </button>
+      )}
+      {left === 0 && count > rows.length && (
+        <p class="note">and {countText(count - rows.length)} more, which are not listed</p>
+      )}
     </>
   );
 }

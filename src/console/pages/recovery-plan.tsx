@@ -195,6 +195,10 @@ function Restore({ plan, isPart }: { plan: RestorePlan; isPart: boolean }) {
             `about ${secondsText(seconds)}`
           )}
         </dd>
+        <dt>Requests and price</dt>
+        <dd>
+          <span class="unknown">not known: the plan of a restore does not say</span>
+        </dd>
         <dt>Not included</dt>
         <dd>
           {notCaptured.length + notSelected.length === 0
@@ -231,7 +235,10 @@ function Promote({ plan }: { plan: PromotePlan }) {
         ]}
       />
       {kept === null && <p>No table is called {live} now.</p>}
-      <p>Both tables stay. For some milliseconds no table is called {live}: clients try again.</p>
+      <p>
+        Both tables stay. What was written to {live} since is in the one that is kept. For some
+        milliseconds no table is called {live}: clients try again.
+      </p>
       {differences.length > 0 && (
         <>
           <h3>The live table will differ</h3>

@@ -3,8 +3,9 @@ import type { Recovery } from "../app/answers.js";
 import { Link, pathOf } from "../app/router.js";
 import { Moment } from "../app/time.js";
 import { Badge, bytesText, counted, countText, Figure, Rows } from "../parts/bits.js";
-import { type Draft, keyText } from "./recover-words.js";
-import { ConflictList, KeyList } from "./recovery-lists.js";
+import { formOfRequest } from "./recover-again.js";
+import { type Draft, keyText, type Request } from "./recover-words.js";
+import { ConflictList, FirstRows, KeyList } from "./recovery-lists.js";
 import { Doubts, Json } from "./recovery-plan.js";
 import type {
   ChangePlan,
@@ -122,19 +123,18 @@ const whyLeft: Record<string, string> = {
 };
 
 function Left({ left, count }: { left: ChangeResult["left"]; count: number }) {
-  const drawn = left.slice(0, 100);
   return (
     <>
       <h3>Left as they are ({countText(count)})</h3>
-      <Rows
+      <FirstRows
         caption="Documents that were left"
         heads={["table", "key", "why"]}
-        rows={drawn.map(({ table, key, why, refused }) => ({
+        count={count}
+        rows={left.map(({ table, key, why, refused }) => ({
           key: `${table} ${keyText(key)}`,
           cells: [table, <code>{keyText(key)}</code>, refused ?? whyLeft[why] ?? why],
         }))}
       />
-      {count > drawn.length && <p class="note">and {countText(count - drawn.length)} more</p>}
     </>
   );
 }
@@ -155,52 +155,27 @@ function Stopped({ result: { done, documents, operation, type } }: { result: Sto
 
 /** What a person can choose when conflicts have ended an undo. */
 function Refused({ plan, recovery }: { plan: ChangePlan; recovery: Recovery }) {
-  const draft = draftOfArgs(recovery.args ?? []);
+  const { command, args } = recovery;
+  const form = args && formOfRequest({ command, args } as Request);
   return (
     <>
       <p>
         Nothing was written, because {counted(plan.conflictCount, "document")} had fields set to
         something else since.
       </p>
-      <ConflictList of={plan} />
-      {draft && (
+      {form && (
         <p class="recovery-ways">
-          <Way draft={{ ...draft, onConflict: "skip" }}>
-            {`Leave them: write ${counted(plan.documents, "document")}`}
-          </Way>
-          <Way draft={{ ...draft, onConflict: "force" }}>
-            {`Overwrite these fields: write ${counted(plan.documents + plan.conflictCount, "document")}`}
-          </Way>
+          <Link to="/recover" state={{ form: { ...form, conflict: "skip" } }} class="button">
+            Leave them: write {counted(plan.documents, "document")}
+          </Link>
+          <Link to="/recover" state={{ form: { ...form, conflict: "force" } }} class="button">
+            Overwrite these fields: write {counted(plan.documents + plan.conflictCount, "document")}
+          </Link>
         </p>
       )}
+      <ConflictList of={plan} />
     </>
   );
-}
-
-/** The draft of an undo that was asked for with these words; undefined if it has options that no draft has. */
-export function draftOfArgs(args: readonly string[]): Draft | undefined {
-  const draft: Draft = { command: "undo", tables: [], databases: [], keys: [], fields: [] };
-  for (const word of args) {
-    const [, name, value = ""] = /^--([a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (name === undefined || name === "table") draft.tables!.push(name ? value : word);
-    else if (name === "db") draft.databases!.push(value);
-    else if (name === "key") draft.keys!.push(keyIn(value));
-    else if (name === "field") draft.fields!.push(value);
-    else if (name === "from" || name === "to" || name === "between" || name === "operation")
-      draft[name] = value;
-    else if (name === "where") draft.where = value;
-    else if (name !== "on-conflict") return undefined;
-  }
-  return draft;
-}
-
-/** The key that `--key` means by a text. */
-function keyIn(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }
 
 function Restored({ result, recovery }: { result: RestoreResult; recovery: Recovery }) {

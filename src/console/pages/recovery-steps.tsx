@@ -43,7 +43,8 @@ export function stepsOf(recovery: Recovery): Step[] {
   const isBad = isOver && state !== "done";
   const hasPlan = planIn !== undefined;
   const isWaiting = state === "waiting";
-  const hasBegun = state === "running" || state === "done" || recovery.result !== undefined;
+  const hasBegun =
+    state === "running" || state === "done" || (hasPlan && recovery.result !== undefined);
   const ended: Standing = isBad ? "failed" : "now";
   const steps: Step[] = [];
   if (command !== "drill") {

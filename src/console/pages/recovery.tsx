@@ -7,6 +7,7 @@ import { may, signedIn } from "../app/session.js";
 import { useShared } from "../app/store.js";
 import { Moment } from "../app/time.js";
 import { Bar, Card, Command, Title, Waiting, Wrong } from "../parts/bits.js";
+import { formOfRequest } from "./recover-again.js";
 import { commandText, type Request, shellWord } from "./recover-words.js";
 import { Decide } from "./recovery-decide.js";
 import { useRecovery } from "./recovery-follow.js";
@@ -53,7 +54,7 @@ function Shown({ recovery, take }: Props) {
       <Steps recovery={recovery} />
       <Now recovery={recovery} />
       {recovery.error && <Failure recovery={recovery} />}
-      {state === "waiting" && <Decide recovery={recovery} plan={plan} take={take} />}
+      <Decide recovery={recovery} plan={plan} take={take} />
       {result && (
         <Card title={state === "done" ? "Report" : "What was done"}>
           <ResultShown result={result} recovery={recovery} />
@@ -64,7 +65,6 @@ function Shown({ recovery, take }: Props) {
           <PlanShown plan={plan} args={args ?? []} />
         </Card>
       )}
-      {state !== "waiting" && <Decide recovery={recovery} plan={plan} take={take} />}
       <Commands recovery={recovery} />
     </>
   );
@@ -106,12 +106,7 @@ function Now({ recovery }: { recovery: Recovery }) {
       }
     >
       <Bar share={progress?.share ?? null} name={what} />
-      <p class="recovery-progress">
-        {progress?.text ?? (progress ? "" : "It begins.")}{" "}
-        <span class="note">
-          told <Moment at={changedAt} short />
-        </span>
-      </p>
+      <p class="recovery-progress">{progress?.text ?? (progress ? "" : "It begins.")}</p>
     </Card>
   );
 }
@@ -122,20 +117,40 @@ function Failure({ recovery }: { recovery: Recovery }) {
   const message = error.message ?? `It ended with the code ${error.code}; the words are hidden.`;
   const isAgain = state === "planned" || state === "running";
   const hint = isAgain ? "It is tried again by itself." : error.hint;
-  return <Wrong error={{ message, hint }} />;
+  return (
+    <>
+      <Wrong error={{ message, hint }} />
+      {!isAgain && <Again recovery={recovery} />}
+    </>
+  );
+}
+
+/** Leads back to the form as it was, to be changed. */
+function Again({ recovery: { command, args } }: { recovery: Recovery }) {
+  const form = args && formOfRequest({ command, args } as Request);
+  if (!form || !may("request")) return null;
+  return (
+    <p>
+      <Link to="/recover" state={{ form }} class="button">
+        Change the request
+      </Link>
+    </p>
+  );
 }
 
 /** The same where there is no browser. */
 function Commands({ recovery }: { recovery: Recovery }) {
   const who = useShared(signedIn);
   const repo = who.state === "in" ? who.session.server.repository : undefined;
-  const { id, command, args } = recovery;
+  const { id, command, args, state } = recovery;
+  // Of what is done the same command would find nothing to do.
+  const isToCome = state !== "done" && state !== "running";
   const at = `--repo=${shellWord(repo ?? "REPO")}`;
   return (
     <Card title="On the command line">
       <p>This recovery, with its plan and its report:</p>
       <Command>{`thinkback recoveries show ${id} ${at} --json`}</Command>
-      {args && command !== "drill" && (
+      {args && command !== "drill" && isToCome && (
         <>
           <p>The same plan by a command of its own, which writes nothing:</p>
           <Command>{commandText(recovery as Request, { repo }, ["--dry-run", "--json"])}</Command>
