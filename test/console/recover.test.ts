@@ -282,7 +282,7 @@ test("goes on by itself after the process was killed amid, and is carried out to
   const page = await pageOf("operator");
   await goWith(page, { command: "restore", tables: ["shop.orders"], beside: true });
   await page.getByText("More", { exact: true }).click();
-  await page.getByLabel("At most, each second").fill("100");
+  await page.getByLabel("At most, each second").fill("200");
   const id = await seePlan(page);
   await page.getByRole("button", { name: /^Restore shop.orders, about/ }).click();
   await page.getByRole("heading", { name: "It is carried out" }).waitFor({ timeout: 20_000 });
@@ -292,7 +292,7 @@ test("goes on by itself after the process was killed amid, and is carried out to
   await restarting;
   await away.waitFor({ state: "detached", timeout: 5000 });
   await badge(page, "running").waitFor();
-  await page.getByRole("heading", { name: "Report" }).waitFor({ timeout: 45_000 });
+  await page.getByRole("heading", { name: "Report" }).waitFor({ timeout: 80_000 });
   await page.getByText("equal", { exact: true }).waitFor();
   await page.getByRole("link", { name: "promote" }).click();
   const named = await page.getByLabel("Restored table", { exact: true }).inputValue();

@@ -169,6 +169,7 @@ function wayOf({ command, operation, beside, back }: Partial<Draft>): Way {
       return back ? "back" : "promote";
     case "restore":
       return beside === false ? "restore" : "beside";
+    case undefined:
     default:
       return "beside";
   }
@@ -178,8 +179,8 @@ function wayOf({ command, operation, beside, back }: Partial<Draft>): Way {
 export function keyText(key: unknown): string {
   if (typeof key !== "string" || key === "" || key.startsWith("@") || key !== key.trim())
     return JSON.stringify(key);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a request has none
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(key)) return JSON.stringify(key);
+  // A request has no control characters.
+  if (/\p{Cc}/u.test(key)) return JSON.stringify(key);
   try {
     JSON.parse(key);
     return JSON.stringify(key);
