@@ -4,6 +4,8 @@
  */
 import * as v from "valibot";
 
+export { tableDetails, tableReads } from "./answers-of-tables.js";
+
 const text = v.string();
 const count = v.number();
 const instant = v.nullable(text);
@@ -16,6 +18,9 @@ const interval = v.object({
   to: text,
   lateMs: v.optional(count),
   reason: v.optional(reason),
+  /** Where history is thinned: only the last ms of every span of so many ms is left, and the instants `kept`. */
+  resolutionMs: v.optional(count),
+  kept: v.optional(v.array(text)),
 });
 
 const openGap = v.nullable(v.object({ since: text, reason }));
@@ -149,12 +154,20 @@ export const points = v.object({
       kind: text,
       at: text,
       before: text,
+      /** Of a burst, its last change, and how many it has. */
+      until: instant,
+      count: v.nullable(count),
       table: v.nullable(text),
       tables: v.nullable(v.array(text)),
       text,
     }),
   ),
-  activity: v.object({ spanMs: count, changes: v.array(count) }),
+  activity: v.object({
+    spanMs: count,
+    changes: v.array(count),
+    /** Where only the sum over a stretch is known, and the counts are its even parts. */
+    spread: v.array(v.object({ from: text, to: text })),
+  }),
 });
 
 const instantClass = v.object({ class: text, reason, lateMs: v.nullable(count) });
@@ -196,8 +209,16 @@ export const history = v.object({
   to: text,
   key: v.unknown(),
   earlier: v.nullable(version),
-  versions: v.array(v.object({ ...version.entries, kind: text, fields: v.array(v.unknown()) })),
-  lacking: v.array(v.unknown()),
+  versions: v.array(
+    v.object({
+      ...version.entries,
+      kind: text,
+      /** The undo or rewind that has written it. */
+      operation: v.nullable(v.object({ id: text, type: text })),
+      fields: v.array(v.unknown()),
+    }),
+  ),
+  lacking: v.array(v.object({ ...interval.entries, resolutionMs: v.nullable(count) })),
   proven: v.nullable(v.object({ from: text, to: text, complete: v.boolean() })),
 });
 
@@ -342,8 +363,8 @@ export const look = v.object({
 export const events = v.string();
 
 /**
- * A result as a schema has it. A viewer is given no reasons: the words of a server that has refused something may quote
- * a document.
+ * A result as a schema has it. A viewer is given no reasons, because the words of a server that has refused something
+ * may quote a document; and no code of indexes and write hooks, because it may have values of documents in it.
  */
 export function shown<S extends v.GenericSchema>(
   schema: S,
@@ -351,16 +372,16 @@ export function shown<S extends v.GenericSchema>(
   seesContents: boolean,
 ): object {
   const parsed = v.parse(schema, result) as object;
-  return seesContents ? parsed : (withoutReasons(parsed) as object);
+  return seesContents ? parsed : (withoutWords(parsed) as object);
 }
 
-function withoutReasons(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutReasons);
+function withoutWords(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutWords);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, of]) => [
       name,
-      name === "reason" ? null : withoutReasons(of),
+      name === "reason" || name === "code" ? null : withoutWords(of),
     ]),
   );
 }
