@@ -332,7 +332,13 @@ export const session = v.object({
   rights: v.array(text),
   /** When the token ends; null if it does not. */
   expires: instant,
-  server: v.object({ version: text, targets: v.nullable(v.array(text)), seesLive: v.boolean() }),
+  server: v.object({
+    version: text,
+    /** As --repo of the process that serves takes it, without secrets. */
+    repository: text,
+    targets: v.nullable(v.array(text)),
+    seesLive: v.boolean(),
+  }),
   now: text,
 });
 
