@@ -16,6 +16,13 @@ const interval = v.object({
   to: text,
   lateMs: v.optional(count),
   reason: v.optional(reason),
+  /** What somebody has noted of a gap. */
+  acknowledged: v.optional(v.object({ note: text, at: text })),
+});
+
+/** Gaps that were acknowledged. `isNew` is false if one was before: the first note stays. */
+export const acknowledged = v.object({
+  gaps: v.array(v.object({ table: text, from: text, to: text, isNew: v.boolean() })),
 });
 
 const openGap = v.nullable(v.object({ since: text, reason }));
@@ -64,11 +71,17 @@ const lane = v.object({
   tables: count,
 });
 
+const amount = v.object({ objects: count, bytes: count });
 /** Copies of the repository, if several are served. */
 const copy = v.object({
   location: text,
   logTo: v.optional(instant),
   behindMs: v.optional(v.nullable(count)),
+  /** What it lacks of all that is there; null if that is not known. */
+  missing: v.optional(v.nullable(amount)),
+  stored: v.optional(amount),
+  /** Why it cannot be reached. */
+  error: v.optional(text),
 });
 
 export const pin = v.object({
@@ -245,9 +258,28 @@ export const drills = v.object({
       ok: v.boolean(),
       documents: count,
       seconds: count,
-      tables: v.array(v.object({ id: text, name: text, ok: v.boolean(), rows: count })),
+      /** Why it could compare nothing. */
+      failure: v.optional(v.object({ code: text, reason })),
+      tables: v.array(
+        v.object({
+          id: text,
+          name: text,
+          ok: v.boolean(),
+          rows: count,
+          /** How many documents, and how many settings, are not as the repository has them. */
+          differences: v.optional(
+            v.object({ missing: count, altered: count, extra: count, settings: count }),
+          ),
+        }),
+      ),
+      /** What was expected, in words that may quote documents: null for who may not read them. */
+      checks: v.optional(
+        v.array(v.object({ table: text, outcome: text, found: v.optional(count), reason })),
+      ),
     }),
   ),
+  /** Names of those of which the object is damaged. */
+  damaged: v.array(text),
 });
 
 export const verifications = v.object({
@@ -265,6 +297,8 @@ export const verifications = v.object({
       lostPins: v.array(text),
     }),
   ),
+  /** Names of those of which the object is damaged. */
+  damaged: v.array(text),
 });
 
 export const audit = v.object({

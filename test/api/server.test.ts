@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allRoutes } from "../../src/api/server.js";
 import { systemClock } from "../../src/clock.js";
-import { numberedName, tokenPrefix } from "../../src/format/names.js";
+import { drillName, numberedName, tokenPrefix } from "../../src/format/names.js";
 import { healthOf } from "../../src/health/health.js";
 import { nextEvent } from "../../src/recoveries/changes.js";
 import { type Consent, putEvent, readEvent } from "../../src/recoveries/events.js";
@@ -152,6 +152,7 @@ describe("a role", () => {
     ["requests", "DELETE", "/v1/pins/none", ["operator", "admin"]],
     ["approves", "POST", "/v1/recoveries/0123abcd/approve", ["approver", "admin"]],
     ["confirms", "POST", "/v1/recoveries/0123abcd/confirm", ["operator", "admin"]],
+    ["acknowledges", "POST", "/v1/gaps/acknowledge", ["operator", "admin"]],
     ["administers", "GET", "/v1/audit", ["admin"]],
   ];
   test.each(needs)("that %s", async (_, method, url, those) => {
@@ -205,13 +206,85 @@ test("a viewer gets no byte of a document, in no answer, header or error", async
     const { text } = await ask("GET", `/v1/${url}`, { role: "admin" });
     for (const [marker] of text.matchAll(/planted-marker-\d/g)) found.add(marker);
   }
-  expect([...found].sort()).toEqual(["1", "2", "3", "6", "7"].map((n) => `${planted}-${n}`));
+  expect([...found].sort()).toEqual(["1", "2", "3", "5", "6", "7"].map((n) => `${planted}-${n}`));
 });
 
 test("documents come as they are stored, byte for byte", async () => {
   const url = `/v1/tables/shop.orders/document?key=${planted}-1&at=${served.before}`;
   const { text } = await ask("GET", url, { role: "operator" });
   expect(text).toContain(`"document":{"id":"${planted}-1","text":"${planted}-2","n":1}`);
+});
+
+describe("a gap", () => {
+  const gaps = async (role: Role) => {
+    const { json } = await ask("GET", "/v1/coverage", { role });
+    const { tables } = json as { tables: { intervals: Record<string, unknown>[] }[] };
+    return tables.flatMap(({ intervals }) => intervals.filter((one) => one["class"] === "gap"));
+  };
+
+  test("is acknowledged once, and its first note stays", async () => {
+    const [gap] = await gaps("operator");
+    const body = { tables: ["shop.orders"], at: gap!["from"], note: "the switch was moved" };
+    const first = await ask("POST", "/v1/gaps/acknowledge", { role: "operator", body });
+    const told = { table: "shop.orders", from: gap!["from"], to: gap!["to"] };
+    expect([first.status, first.json]).toEqual([200, { gaps: [{ ...told, isNew: true }] }]);
+    const other = { ...body, note: "something else" };
+    const again = await ask("POST", "/v1/gaps/acknowledge", { role: "admin", body: other });
+    expect(again.json).toEqual({ gaps: [{ ...told, isNew: false }] });
+    await expect
+      .poll(async () => (await gaps("viewer"))[0]!["acknowledged"], { timeout: 8000 })
+      .toMatchObject({ note: "the switch was moved" });
+    const [entry] = (await audited()).slice(-2);
+    const over = { tables: "shop.orders", at: gap!["from"], note: "something else" };
+    expect(entry).toMatchObject({ what: "gap acknowledge", over, outcome: "begins" });
+  });
+
+  test.each([
+    ["of no table", { tables: [] }, 400],
+    ["of a table that has none then", { at: () => served.before }, 409],
+    ["of an unknown table beside one that has it", { tables: ["shop.orders", "shop.none"] }, 404],
+  ])("%s is refused", async (_, given, status) => {
+    const [gap] = await gaps("operator");
+    const { at } = { at: () => gap!["from"], ...given };
+    const body = { tables: ["shop.orders"], note: "x", ...given, at: at() };
+    expect((await ask("POST", "/v1/gaps/acknowledge", { role: "operator", body })).status).toBe(
+      status,
+    );
+  });
+});
+
+test("a pin ends when it was asked to", async () => {
+  const body = { name: "for-a-day", for: "24h" };
+  const made = await ask("POST", "/v1/pins", { role: "operator", body });
+  const until = Date.parse(made.json["until"] as string);
+  expect(until - Date.parse(made.json["made"] as string)).toBe(86_400_000);
+  expect((await ask("DELETE", "/v1/pins/for-a-day", { role: "operator" })).status).toBe(200);
+});
+
+describe("a drill", () => {
+  test("is told as what it found: keys and reasons for nobody, and for no viewer", async () => {
+    const drillFor = async (role: Role) => {
+      const { text, json } = await ask("GET", "/v1/drills", { role });
+      expect(text).not.toContain(`${planted}-4`);
+      return (json["drills"] as object[])[0];
+    };
+    const differences = { missing: 1, altered: 0, extra: 0, settings: 0 };
+    expect(await drillFor("operator")).toMatchObject({
+      ok: false,
+      failure: { code: "target", reason: expect.stringContaining(`${planted}-5`) as string },
+      tables: [{ differences }],
+    });
+    expect(await drillFor("viewer")).toMatchObject({ failure: { code: "target", reason: null } });
+  });
+
+  test("whose object is damaged is named, and the others are told", async () => {
+    const name = drillName(Date.now() + 1000, "fedcba987654");
+    await served.store.put(name, Buffer.from("torn"));
+    const { status, json } = await ask("GET", "/v1/drills", { role: "viewer" });
+    await served.store.delete(name);
+    expect([status, json["damaged"]]).toEqual([200, [name]]);
+    expect(json["drills"]).toHaveLength(1);
+  });
 });
 
 describe("the audit", () => {
