@@ -215,44 +215,6 @@ test("documents come as they are stored, byte for byte", async () => {
   expect(text).toContain(`"document":{"id":"${planted}-1","text":"${planted}-2","n":1}`);
 });
 
-describe("a gap", () => {
-  const gaps = async (role: Role) => {
-    const { json } = await ask("GET", "/v1/coverage", { role });
-    const { tables } = json as { tables: { intervals: Record<string, unknown>[] }[] };
-    return tables.flatMap(({ intervals }) => intervals.filter((one) => one["class"] === "gap"));
-  };
-
-  test("is acknowledged once, and its first note stays", async () => {
-    const [gap] = await gaps("operator");
-    const body = { tables: ["shop.orders"], at: gap!["from"], note: "the switch was moved" };
-    const first = await ask("POST", "/v1/gaps/acknowledge", { role: "operator", body });
-    const told = { table: "shop.orders", from: gap!["from"], to: gap!["to"] };
-    expect([first.status, first.json]).toEqual([200, { gaps: [{ ...told, isNew: true }] }]);
-    const other = { ...body, note: "something else" };
-    const again = await ask("POST", "/v1/gaps/acknowledge", { role: "admin", body: other });
-    expect(again.json).toEqual({ gaps: [{ ...told, isNew: false }] });
-    await expect
-      .poll(async () => (await gaps("viewer"))[0]!["acknowledged"], { timeout: 8000 })
-      .toMatchObject({ note: "the switch was moved" });
-    const [entry] = (await audited()).slice(-2);
-    const over = { tables: "shop.orders", at: gap!["from"], note: "something else" };
-    expect(entry).toMatchObject({ what: "gap acknowledge", over, outcome: "begins" });
-  });
-
-  test.each([
-    ["of no table", { tables: [] }, 400],
-    ["of a table that has none then", { at: () => served.before }, 409],
-    ["of an unknown table beside one that has it", { tables: ["shop.orders", "shop.none"] }, 404],
-  ])("%s is refused", async (_, given, status) => {
-    const [gap] = await gaps("operator");
-    const { at } = { at: () => gap!["from"], ...given };
-    const body = { tables: ["shop.orders"], note: "x", ...given, at: at() };
-    expect((await ask("POST", "/v1/gaps/acknowledge", { role: "operator", body })).status).toBe(
-      status,
-    );
-  });
-});
-
 test("a pin ends when it was asked to", async () => {
   const body = { name: "for-a-day", for: "24h" };
   const made = await ask("POST", "/v1/pins", { role: "operator", body });
