@@ -42,6 +42,11 @@ export function Alarms() {
   );
 }
 
+/** A text in which commands stand between backquotes. */
+const WithCode = ({ text }: { text: string }) => (
+  <>{text.split("`").map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</>
+);
+
 /** Critical ones first, of these the newest. */
 const bySeverity = (open: readonly Alarm[]): Alarm[] =>
   open.toSorted(
@@ -60,11 +65,11 @@ function OneAlarm({ alarm, onSilence }: { alarm: Alarm; onSilence: () => void })
         {silenced && <Badge>silenced</Badge>}
       </h3>
       <p>
-        <Reason of={text} />
+        {text === null ? <Reason of={text} /> : <WithCode text={text} />}
       </p>
       {hint && (
         <p>
-          <strong>What to do:</strong> {hint}.
+          <strong>What to do:</strong> <WithCode text={hint} />.
         </p>
       )}
       <p class="note">

@@ -100,11 +100,13 @@ function cellsOf({ at, began, actor, what, over, outcome, address }: Deed) {
     </>,
     what,
     <div class="operations-over">
-      {Object.entries(over).map(([name, value]) => (
-        <div key={name}>
-          <b>{name}</b> {value}
-        </div>
-      ))}
+      {Object.entries(over)
+        .filter(([, value]) => value !== "")
+        .map(([name, value]) => (
+          <div key={name}>
+            <b>{name}</b> {value}
+          </div>
+        ))}
     </div>,
     <Outcome is={outcome} />,
     address,
