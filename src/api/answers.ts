@@ -4,6 +4,9 @@
  */
 import * as v from "valibot";
 
+export { acknowledged, drills, verifications } from "./answers-of-operations.js";
+export { tableDetails, tableReads } from "./answers-of-tables.js";
+
 const text = v.string();
 const count = v.number();
 const instant = v.nullable(text);
@@ -18,11 +21,9 @@ const interval = v.object({
   reason: v.optional(reason),
   /** What somebody has noted of a gap. */
   acknowledged: v.optional(v.object({ note: text, at: text })),
-});
-
-/** Gaps that were acknowledged. `isNew` is false if one was before: the first note stays. */
-export const acknowledged = v.object({
-  gaps: v.array(v.object({ table: text, from: text, to: text, isNew: v.boolean() })),
+  /** Where history is thinned: only the last ms of every span of so many ms is left, and the instants `kept`. */
+  resolutionMs: v.optional(count),
+  kept: v.optional(v.array(text)),
 });
 
 const openGap = v.nullable(v.object({ since: text, reason }));
@@ -162,12 +163,20 @@ export const points = v.object({
       kind: text,
       at: text,
       before: text,
+      /** Of a burst, its last change, and how many it has. */
+      until: instant,
+      count: v.nullable(count),
       table: v.nullable(text),
       tables: v.nullable(v.array(text)),
       text,
     }),
   ),
-  activity: v.object({ spanMs: count, changes: v.array(count) }),
+  activity: v.object({
+    spanMs: count,
+    changes: v.array(count),
+    /** Where only the sum over a stretch is known, and the counts are its even parts. */
+    spread: v.array(v.object({ from: text, to: text })),
+  }),
 });
 
 const instantClass = v.object({ class: text, reason, lateMs: v.nullable(count) });
@@ -209,8 +218,16 @@ export const history = v.object({
   to: text,
   key: v.unknown(),
   earlier: v.nullable(version),
-  versions: v.array(v.object({ ...version.entries, kind: text, fields: v.array(v.unknown()) })),
-  lacking: v.array(v.unknown()),
+  versions: v.array(
+    v.object({
+      ...version.entries,
+      kind: text,
+      /** The undo or rewind that has written it. */
+      operation: v.nullable(v.object({ id: text, type: text })),
+      fields: v.array(v.unknown()),
+    }),
+  ),
+  lacking: v.array(v.object({ ...interval.entries, resolutionMs: v.nullable(count) })),
   proven: v.nullable(v.object({ from: text, to: text, complete: v.boolean() })),
 });
 
@@ -245,59 +262,6 @@ export const recovery = v.object({
 export const recoveries = v.object({
   recoveries: v.array(v.object(recoverySummary)),
   /** Ids of those of which an object is damaged. */
-  damaged: v.array(text),
-});
-
-export const drills = v.object({
-  drills: v.array(
-    v.object({
-      ended: text,
-      begun: text,
-      instant: text,
-      class: text,
-      ok: v.boolean(),
-      documents: count,
-      seconds: count,
-      /** Why it could compare nothing. */
-      failure: v.optional(v.object({ code: text, reason })),
-      tables: v.array(
-        v.object({
-          id: text,
-          name: text,
-          ok: v.boolean(),
-          rows: count,
-          /** How many documents, and how many settings, are not as the repository has them. */
-          differences: v.optional(
-            v.object({ missing: count, altered: count, extra: count, settings: count }),
-          ),
-        }),
-      ),
-      /** What was expected, in words that may quote documents: null for who may not read them. */
-      checks: v.optional(
-        v.array(v.object({ table: text, outcome: text, found: v.optional(count), reason })),
-      ),
-    }),
-  ),
-  /** Names of those of which the object is damaged. */
-  damaged: v.array(text),
-});
-
-export const verifications = v.object({
-  verifications: v.array(
-    v.object({
-      begun: text,
-      ended: text,
-      sound: v.boolean(),
-      share: count,
-      read: v.object({ objects: count, bytes: count }),
-      stored: v.object({ objects: count, bytes: count }),
-      readsDocuments: v.boolean(),
-      damage: v.object({ count, objects: v.array(text) }),
-      breaks: count,
-      lostPins: v.array(text),
-    }),
-  ),
-  /** Names of those of which the object is damaged. */
   damaged: v.array(text),
 });
 
@@ -370,8 +334,8 @@ export const look = v.object({
 export const events = v.string();
 
 /**
- * A result as a schema has it. A viewer is given no reasons: the words of a server that has refused something may quote
- * a document.
+ * A result as a schema has it. A viewer is given no reasons, because the words of a server that has refused something
+ * may quote a document; and no code of indexes and write hooks, because it may have values of documents in it.
  */
 export function shown<S extends v.GenericSchema>(
   schema: S,
@@ -379,16 +343,16 @@ export function shown<S extends v.GenericSchema>(
   seesContents: boolean,
 ): object {
   const parsed = v.parse(schema, result) as object;
-  return seesContents ? parsed : (withoutReasons(parsed) as object);
+  return seesContents ? parsed : (withoutWords(parsed) as object);
 }
 
-function withoutReasons(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutReasons);
+function withoutWords(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutWords);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, of]) => [
       name,
-      name === "reason" ? null : withoutReasons(of),
+      name === "reason" || name === "code" ? null : withoutWords(of),
     ]),
   );
 }

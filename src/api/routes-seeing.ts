@@ -58,7 +58,7 @@ function drillShown({ failure, tables, checks, ...drill }: Drill): object {
     begun,
     ended,
     instant,
-    ...(failure ? { failure: { code: failure.code, reason: failure.message } } : {}),
+    ...(failure ? { failure: { kind: failure.code, reason: failure.message } } : {}),
     tables: tables.map(({ differences, ...of }) => {
       if (!differences) return of;
       const { missing, altered, extra, settings } = differences;
@@ -126,6 +126,33 @@ export const seeing: Route[] = [
       const found = named.find(({ state }) => state !== "dropped") ?? named.at(-1);
       if (!found) throw new Refusal("not-found", `there is no table ${asked.params.table}`);
       return { body: found };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/tables/{table}/details",
+    summary:
+      "The schemas of a table, its bases and its log; code of indexes and write hooks is null for who may not read documents",
+    right: "see",
+    params: v.strictObject({ table }),
+    answers: { 200: answers.tableDetails },
+    answer: async ({ params, caller, signal, seesContents }, { commands }) => {
+      const found = await commands.result(["table", "--", params.table], caller, signal);
+      return { body: answers.shown(answers.tableDetails, found, seesContents) };
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/v1/tables/{table}/reads",
+    summary:
+      "What a restore of a table to its newest instant reads, about how long it takes, and what it costs if the process has a price profile",
+    right: "see",
+    params: v.strictObject({ table }),
+    answers: { 200: answers.tableReads },
+    answer: async ({ params, caller, signal, seesContents }, { commands }) => {
+      const args = ["table", "--reads", "--", params.table];
+      const found = await commands.result(args, caller, signal);
+      return { body: answers.shown(answers.tableReads, found, seesContents) };
     },
   }),
   route({

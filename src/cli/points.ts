@@ -16,7 +16,14 @@ import { liveNameOf } from "../restore/beside.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { instantOf, refuseReversed } from "./instant-of.js";
-import { counted, formatCount, formatNames, formatTable, type Output } from "./output.js";
+import {
+  counted,
+  formatCount,
+  formatNames,
+  formatTable,
+  isoOrNull,
+  type Output,
+} from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { tableThen } from "./table-then.js";
 
@@ -102,7 +109,7 @@ function print(
   { points, folded, ofCopies }: FoldedPoints,
   output: Output,
 ): void {
-  const { changes, spanMs, unread } = activity;
+  const { changes, spanMs, spread, unread } = activity;
   output.line(`${name ?? "all tables"}, ${formatInstant(from)} to ${formatInstant(to)}`);
   const most = Math.max(...changes);
   if (most > 0) {
@@ -136,21 +143,28 @@ function print(
     table: name ?? null,
     from: formatInstant(from),
     to: formatInstant(to),
-    points: points.map(({ id, kind, at, before, table, tables, text }) => ({
+    points: points.map(({ id, kind, at, before, burst, table, tables, text }) => ({
       id,
       kind,
       at: formatInstant(at),
       before: formatInstant(before),
+      until: isoOrNull(burst?.to),
+      count: burst?.count ?? null,
       table: table ?? (tables?.length === 1 ? tables[0] : null),
       tables: tables ?? null,
       text,
       folded: folded.get(id) ?? [],
     })),
     ofCopies,
-    activity: { spanMs, changes: changes.map(Math.round) },
+    activity: { spanMs, changes: changes.map(Math.round), spread: spread.map(isoStretch) },
     unread,
   });
 }
+
+const isoStretch = ({ from, to }: { from: Instant; to: Instant }) => ({
+  from: formatInstant(from),
+  to: formatInstant(to),
+});
 
 /** A mark's text comes from whoever may make marks: it must not move a terminal's cursor. */
 export const plain = (text: string) => text.replace(/\p{Cc}/gu, "\ufffd");

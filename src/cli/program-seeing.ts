@@ -19,6 +19,14 @@ export function seeing(program: Command, output: () => Output): void {
     .action(async (table, args) => (await import("./diff.js")).diffCommand(table, args, output()));
 
   program
+    .command("table")
+    .description("print what is kept of one table: its schemas, its bases, its log")
+    .argument("<db.table>")
+    .action(async (table, args) =>
+      (await import("./table.js")).tableCommand(table, args, output()),
+    );
+
+  program
     .command("points")
     .description("list instants worth choosing: drops, bursts of deletes, marks, pins, operations")
     .argument("[db.table]", "only points of this table; of all tables if not given")

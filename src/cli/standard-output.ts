@@ -8,7 +8,7 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { reportError, type Streams } from "./output.js";
 
 /** The commands that only print what is stored: without a reader there is nothing left for them to do. */
-const onlyPrinting = new Set(["catalog", "diff", "follow", "history", "points", "show", "status"]);
+const onlyPrinting = new Set("catalog diff follow history points show status table".split(" "));
 
 /** What is watched of a process. */
 export interface WatchedProcess {

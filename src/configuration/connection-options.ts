@@ -3,7 +3,7 @@ import type { OptionRow } from "./option.js";
 
 /** All commands that have a repository. */
 const onRepository = (
-  "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
+  "run, restore, drill, status, show, history, diff, points, table, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, recoveries list, recoveries show, " +
   "recoveries request, recoveries confirm, recoveries approve, recoveries cancel, recoveries approval, " +
   "alarm list, alarm test, alarm silence, alarm unsilence, init, key list, key add, key remove, key card, key drill, evidence export, console, token create, token list, token revoke"
@@ -11,7 +11,7 @@ const onRepository = (
 
 /** Those that take copies of the repository besides. */
 const withCopies =
-  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export, preview, follow, evidence export, console".split(
+  "run, restore, drill, status, show, history, diff, points, table, catalog, plan, verify, export, preview, follow, evidence export, console".split(
     ", ",
   );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));

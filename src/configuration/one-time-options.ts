@@ -111,6 +111,7 @@ export const eachTime: OptionRow[] = [
       "history",
       "diff",
       "points",
+      "table",
       "status",
       "catalog",
       "verify",

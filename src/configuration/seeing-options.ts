@@ -23,6 +23,13 @@ export const seeing: OptionRow[] = [
     description: "list points of tables too that were restored beside live ones, or swapped out",
   },
   {
+    flag: "--reads",
+    type: "switch",
+    commands: ["table"],
+    description:
+      "print instead what a restore of the table to its newest instant reads, and its cost",
+  },
+  {
     flag: "--hide-dropped",
     type: "switch",
     commands: ["status"],

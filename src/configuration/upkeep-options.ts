@@ -138,7 +138,7 @@ export const prices: OptionRow[] = [
     key: "prices.profile",
     variable: "THINKBACK_PRICES_PROFILE",
     type: "text",
-    commands: ["plan", "undo", "rewind"],
+    commands: ["plan", "table", "undo", "rewind"],
     description: "estimate in this price profile, such as aws-s3-standard",
   },
   {
@@ -146,7 +146,7 @@ export const prices: OptionRow[] = [
     key: "prices.file",
     variable: "THINKBACK_PRICES",
     type: "path",
-    commands: ["plan", "undo", "rewind"],
+    commands: ["plan", "table", "undo", "rewind"],
     description: "estimate in the price profile in this file, YAML or JSON",
   },
   {

@@ -11,7 +11,7 @@ import type { Instant } from "../instant.js";
 import { foldedCursor } from "../repository/log/folded-reader.js";
 import { openSegment } from "../repository/log/log.js";
 import type { LogView } from "../repository/log/log-view.js";
-import type { FoldedPiece, SegmentPiece } from "../repository/log/pieces.js";
+import type { FoldedPiece, LogPiece, SegmentPiece } from "../repository/log/pieces.js";
 import { noTotals } from "../repository/log/totals.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { partsAtOnce, readsAtOnce, severalAtOnce } from "../several-at-once.js";
@@ -41,13 +41,25 @@ export interface Activity {
   /** Changes of all tables in even spans of `spanMs` from the first instant on. */
   changes: number[];
   spanMs: number;
+  /** Stretches longer than a span of which only the sum is known: it is spread evenly over them. */
+  spread: { from: Instant; to: Instant }[];
   /** Objects of the log that could not be read. */
   unread: string[];
 }
 
-/** So many spans at most for the changes, of at least an hour. */
+/** So many spans at most for the changes, because a line of a terminal has room for so many bars. */
 const changeSpansMax = 84;
-const changeSpanMs = 3_600_000;
+/** Of one of these lengths, or of whole hours. */
+const changeSpansMs = [1, 5, 10, 30, 60, 300, 600, 1800].map((seconds) => seconds * 1000);
+const hourMs = 3_600_000;
+
+function changeSpanOf(ms: number): number {
+  const least = ms / changeSpansMax;
+  return (
+    changeSpansMs.find((spanMs) => spanMs >= least) ??
+    Math.max(1, Math.ceil(least / hourMs)) * hourMs
+  );
+}
 
 /** What is read at once: a segment, or one table of a folded segment. */
 type Unit = { log: LogView } & (
@@ -92,6 +104,7 @@ class ActivityReading {
   private readonly spans: number[];
   private readonly spanMs: number;
   private readonly unread = new Set<string>();
+  private readonly spread: Activity["spread"] = [];
   /** By table: what is counted and not final yet, and what may be of a burst. */
   private readonly tables = new Map<string, Record<BurstKind, [SpanCounts, BurstSpans]>>();
   /** Units whose "unsure" versions count as overwrites. */
@@ -103,8 +116,7 @@ class ActivityReading {
     private readonly to: Instant,
     private readonly records: ObjectStore | undefined,
   ) {
-    const hours = Math.ceil((to - from + 1) / changeSpanMs / changeSpansMax);
-    this.spanMs = Math.max(1, hours) * changeSpanMs;
+    this.spanMs = changeSpanOf(to - from + 1);
     this.spans = Array<number>(Math.max(1, Math.ceil((to - from + 1) / this.spanMs))).fill(0);
   }
 
@@ -120,10 +132,10 @@ class ActivityReading {
       for (const { table } of piece.manifest.tables) {
         if (!this.isWanted(table) || piece.damage.has(table)) continue;
         const totals = totalsIn(piece, before?.kind === "folded" ? before : undefined, table);
-        this.noteChanges(totals.changes, piece.from, piece.to);
         const overwrites = totals.changes - totals.inserts - totals.deletes;
-        if (totals.deletes >= burstMin || overwrites >= burstMin)
-          yield { log, piece, table, totals };
+        const isRead = totals.deletes >= burstMin || overwrites >= burstMin;
+        if (!isRead || !isCountedWhenRead(piece)) this.spreadChanges(totals.changes, piece);
+        if (isRead) yield { log, piece, table, totals };
       }
     }
   }
@@ -183,17 +195,17 @@ class ActivityReading {
   }
 
   activity(bursts: Burst[]): Activity {
-    const { spanMs, spans: changes, unread } = this;
-    return { bursts, changes, spanMs, unread: [...unread] };
+    const { spanMs, spans: changes, spread, unread } = this;
+    return { bursts, changes, spanMs, spread: joined(spread), unread: [...unread] };
   }
 
   private async countsOf(unit: Unit): Promise<Map<string, TableCounts>> {
     const counts = new Map<string, TableCounts>();
-    const isSegment = unit.piece.kind === "segment";
+    const isCounted = isCountedWhenRead(unit.piece);
     await this.read(unit, (kind, table, { time }) => {
       const of = counts.get(table) ?? noCounts();
       counts.set(table, of);
-      if (isSegment) this.noteChanges(1, time, time);
+      if (isCounted) this.spans[this.spanOf(time)]! += 1;
       if (kind === "inserts") of.inserts += 1;
       else of[kind].add(time);
       if (kind === "unsure") of.unsureSum += 1;
@@ -284,20 +296,41 @@ class ActivityReading {
     return this.table === undefined ? !isSystemStream(table) : table === this.table;
   }
 
-  /** Spreads changes over the spans that they lie in. */
-  private noteChanges(count: number, from: Instant, to: Instant): void {
-    const spanOf = (instant: Instant) => {
-      const at = Math.floor((instant - this.from) / this.spanMs);
-      return Math.max(0, Math.min(this.spans.length - 1, at));
-    };
-    const [first, last] = [spanOf(from), spanOf(to)];
-    for (let at = first; at <= last; at += 1) this.spans[at]! += count / (last - first + 1);
+  private spanOf(instant: Instant): number {
+    return Math.floor((instant - this.from) / this.spanMs);
+  }
+
+  /** Of a piece's changes gives each span what would lie in it if they came evenly. */
+  private spreadChanges(count: number, piece: FoldedPiece): void {
+    const [from, to] = [Math.max(piece.from, this.from), Math.min(piece.to, this.to)];
+    if (count === 0) return;
+    const perMs = count / (piece.to - piece.from + 1);
+    for (let at = this.spanOf(from); at <= this.spanOf(to); at += 1) {
+      const begin = this.from + at * this.spanMs;
+      this.spans[at]! += perMs * (Math.min(to + 1, begin + this.spanMs) - Math.max(from, begin));
+    }
+    if (piece.to - piece.from >= this.spanMs) this.spread.push({ from, to });
   }
 }
+
+/** In a thinned piece there are fewer versions than there were changes. */
+const isCountedWhenRead = (piece: LogPiece) =>
+  piece.kind === "segment" || piece.manifest.resolutionMs === 1;
 
 const stretchOf = (spans: readonly Span[]) => {
   return { from: spans[0]! * burstSpanMs, to: (spans.at(-1)! + 1) * burstSpanMs - 1 };
 };
+
+/** Stretches of several tables or pieces as one where they meet. */
+function joined(stretches: Activity["spread"]): Activity["spread"] {
+  const all: Activity["spread"] = [];
+  for (const { from, to } of stretches.toSorted((a, b) => a.from - b.from)) {
+    const last = all.at(-1);
+    if (last && from <= last.to + 1) last.to = Math.max(last.to, to);
+    else all.push({ from, to });
+  }
+  return all;
+}
 
 const noCounts = (): TableCounts => ({
   deletes: new SpanCounts(),

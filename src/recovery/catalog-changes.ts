@@ -1,9 +1,9 @@
 /** What has changed in the catalog, in the order of time: what a restore of the catalog could bring back. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
+import { isOwnHook } from "../own-hook.js";
 import { catalogRecords } from "../repository/log/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import { tagOf } from "../restore/tag.js";
 
 export type CatalogChangeKind = "drop" | "dropdb" | "rename" | "index" | "hook" | "config";
 
@@ -29,7 +29,7 @@ interface Known {
 }
 
 /** In several lanes the same change is read at slightly different times. */
-const sameChangeMs = 600_000;
+export const sameChangeMs = 600_000;
 
 /** The changes in the order of time, and the last names of all tables by their ids. */
 export async function catalogChanges(
@@ -100,12 +100,12 @@ function changesBy(
   }));
 }
 
-interface Indexes {
+export interface Indexes {
   indexes: IndexStatus[];
 }
 
 /** What became of indexes, in words; "" if nothing. */
-function indexText({ indexes: before }: Indexes, { indexes: after }: Indexes): string {
+export function indexText({ indexes: before }: Indexes, { indexes: after }: Indexes): string {
   const textOf = ({ function: of, multi, geo }: IndexStatus) => JSON.stringify([of, multi, geo]);
   const find = (among: IndexStatus[], name: string) => among.find(({ index }) => index === name);
   const gone = before
@@ -121,7 +121,8 @@ function indexText({ indexes: before }: Indexes, { indexes: after }: Indexes): s
   return [...gone, ...made, ...other.map(({ index }) => `index ${index} replaced`)].join(", ");
 }
 
-function tableChanges(
+/** What became of a table's configuration. */
+export function tableChanges(
   before: TableConfig,
   after: TableConfig,
 ): Pick<CatalogChange, "kind" | "text">[] {
@@ -148,8 +149,8 @@ const shardsText = ({ shards }: TableConfig) =>
   `${shards.length} × ${Math.max(0, ...shards.map(({ replicas }) => replicas.length))}`;
 
 function hookText(before: TableConfig, after: TableConfig): string {
-  // The tag of a half-filled table is nobody's hook.
-  const [was, is] = [before, after].map(({ write_hook: hook }) => (tagOf(hook) ? null : hook));
+  // Our own, such as the tag of a half-filled table, is nobody's hook.
+  const [was, is] = [before, after].map(({ write_hook: hook }) => (isOwnHook(hook) ? null : hook));
   if (!was && is) return "write hook set";
   if (was && !is) return "write hook removed";
   const isSame = JSON.stringify(was?.function) === JSON.stringify(is?.function);

@@ -37,7 +37,7 @@ export interface Served extends ApiServer {
 
 /** PrintedCommands in this process, whose results and errors pass through text as those of another process do. */
 export function commandsHere(repo: string, ran: string[][] = []): PrintedCommands {
-  const print = async (args: readonly string[]) => {
+  const print: PrintedCommands["print"] = async (args, { environment = {} }) => {
     ran.push([...args]);
     const written = { stdout: "", stderr: "" };
     const stream = (name: keyof typeof written) => ({
@@ -46,13 +46,13 @@ export function commandsHere(repo: string, ran: string[][] = []): PrintedCommand
     const end = args.includes("--") ? args.indexOf("--") : args.length;
     const whole = args.toSpliced(end, 0, "--repo", repo, "--json");
     const streams = { stdout: stream("stdout"), stderr: stream("stderr") };
-    const status = await runCommandLine(whole, streams, { environment: {}, directory: repo });
+    const status = await runCommandLine(whole, streams, { environment, directory: repo });
     if (status !== 0) throw errorIn(written.stderr, `it ended with ${status}`);
     return Buffer.from(written.stdout);
   };
   return {
     print,
-    run: async (args) => JSON.parse((await print(args)).toString()) as object,
+    run: async (args, options) => JSON.parse((await print(args, options)).toString()) as object,
   };
 }
 
@@ -64,6 +64,7 @@ export async function serveRecorded(
     clock?: Clock;
     requestMsMax?: number;
     record?: typeof record;
+    live?: Record<string, string>;
   } = {},
 ): Promise<Served> {
   const directory = await mkdtemp(join(tmpdir(), "thinkback-api-"));
@@ -85,8 +86,9 @@ export async function serveRecorded(
     clock,
     facts,
     waker,
+    live: given.live,
     hosts: given.hosts ?? [],
-    work: { version: "0.0.0", targets: null, seesLive: false },
+    work: { version: "0.0.0", targets: null },
     ...(given.requestMsMax === undefined ? {} : { requestMsMax: given.requestMsMax }),
     metrics: () => Promise.resolve({ contentType: "text/plain", text: "thinkback_up 1\n" }),
     onDefect: (error) => void defects.push(error),
@@ -119,9 +121,21 @@ async function record(repo: string): Promise<{ before: string; cut: string }> {
   recording.catalogRead();
   recording.catalog(["db", "d1"], { id: "d1", name: "shop" });
   const shards = [{ primary_replica: "one", replicas: ["one"], nonvoting_replicas: [] }];
-  const settings = { durability: "hard", write_acks: "majority", write_hook: null, indexes: [] };
-  const config = { id: table, db: "shop", name: "orders", primary_key: "id", shards, ...settings };
+  const settings = { durability: "hard", write_acks: "majority", indexes: ["by"] };
+  const hook = { function: {}, query: `function() { return "${planted}-8"; }` };
+  const by = { index: "by", function: {}, multi: false, geo: false, outdated: false };
+  const config = {
+    id: table,
+    db: "shop",
+    name: "orders",
+    primary_key: "id",
+    shards,
+    write_hook: hook,
+    ...settings,
+  };
   recording.catalog(["table", table], config);
+  const indexes = [{ ...by, query: `indexCreate("by", "${planted}-9")` }];
+  recording.catalog(["indexes", table], { indexes });
   const since = recording.log.stamp().time;
   recording.coverage("catalog", { state: "live", since });
   recording.coverage(table, { state: "copying", since });

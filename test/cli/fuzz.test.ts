@@ -115,7 +115,9 @@ const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
 const ofCopies = [
-  ..."run restore drill status show plan verify catalog history diff points export".split(" "),
+  ..."run restore drill status show plan verify catalog history diff points table export".split(
+    " ",
+  ),
   ..."preview follow".split(" "),
   "evidence export",
 ];
@@ -313,6 +315,12 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
   },
   points: { ...past, "--from": times, "--to": times, "--all": flag },
+  table: {
+    ...past,
+    "--reads": flag,
+    "--profile": ["aws-s3-standard", "none", "aws", ""],
+    "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
+  },
   mark: { "--at": times },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
@@ -399,6 +407,7 @@ const positional: Record<string, string[][]> = {
   history: [names, keys],
   diff: [names],
   points: [names],
+  table: [names],
   mark: [["deploy 42", "list", "add", "", " x", "\u0007", "y".repeat(300), "before:x"]],
   acknowledge: [names],
   undo: [names],

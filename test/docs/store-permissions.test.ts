@@ -26,6 +26,7 @@ const commandsOf: Record<string, string[]> = {
     "history",
     "diff",
     "points",
+    "table",
     "catalog",
     "plan",
     "verify",
@@ -210,7 +211,7 @@ test.skipIf(whyNotLong !== undefined)(
           "alarm silence behind --for 1h --reason known",
           "alarm unsilence behind",
         );
-        await allDone(repo, ...looking, "show shop.a 1", ...noting);
+        await allDone(repo, ...looking, "show shop.a 1", "table shop.a", ...noting);
         const { stdout } = await start(["status", "--repo", repo, "--json"]).finished;
         const { restorableUntil } = JSON.parse(stdout) as { restorableUntil: string };
         await stage.query(r.db("shop").table("a").update({ changed: true }));

@@ -78,6 +78,42 @@ test("overwrites far above what is usual are one", async () => {
   expect(await bursts()).toEqual([["overwrites", 400, from]]);
 });
 
+async function activity(from = begun, to = recording.clock.instant) {
+  return readActivity(await RepositoryView.read(recording.repository), undefined, from, to);
+}
+
+const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0);
+
+test("changes are counted in spans that fit the stretch, the same in a folded log that is read", async () => {
+  await recording.tick(100_000);
+  for (const key of keys) recording.put(table, key, null);
+  await recording.tick(100_000);
+  const counted = await activity();
+  expect(counted.spanMs).toBe(5000);
+  expect(counted.changes.length).toBeLessThanOrEqual(84);
+  expect(counted.changes.filter((count) => count > 0)).toEqual([400, 400]);
+  expect(counted.spread).toEqual([]);
+  await fold();
+  const folded = await activity();
+  expect([folded.changes, folded.spread]).toEqual([counted.changes, []]);
+});
+
+test("where a folded log says only a sum, it is spread evenly, and that is said", async () => {
+  recording.put(table, "k1", null);
+  await recording.tick(180_000);
+  const [from, to] = [begun, recording.clock.instant];
+  await fold();
+  const whole = await activity();
+  expect(Math.round(sum(whole.changes))).toBe(401);
+  expect(Math.max(...whole.changes)).toBeLessThan(401 / 10);
+  expect(whole.spread).toHaveLength(1);
+  expect(whole.spread[0]!.to).toBeGreaterThan(to - 1000);
+  // Of a part of the stretch only this part of the sum is told.
+  const half = await activity(from + (to - from) / 2, to);
+  expect(sum(half.changes)).toBeGreaterThan(401 * 0.45);
+  expect(sum(half.changes)).toBeLessThan(401 * 0.55);
+});
+
 /** Records that an undo is to give some documents another value, or to delete them. */
 async function recorded(
   some: readonly string[],

@@ -24,3 +24,5 @@ export type Recovery = InferOutput<typeof schemas.recovery>;
 export type Recoveries = InferOutput<typeof schemas.recoveries>;
 export type RecoveryEvent = InferOutput<typeof schemas.event>;
 export type Audit = InferOutput<typeof schemas.audit>;
+export type TableDetails = InferOutput<typeof schemas.tableDetails>;
+export type TableReads = InferOutput<typeof schemas.tableReads>;

@@ -21,6 +21,8 @@ interface Asking {
   body?: object;
   headers?: Record<string, string>;
   signal?: AbortSignal;
+  /** How the answer's text is read; JSON.parse if absent, which does not keep numbers as they are stored. */
+  read?: ((text: string) => unknown) | undefined;
 }
 
 /** So often what the server has no room for is asked again. */
@@ -30,7 +32,7 @@ const triesMax = 5;
 export async function ask<T>(path: string, asking: Asking = {}): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     const response = await sent(path, asking);
-    if (response.ok) return (await response.json()) as T;
+    if (response.ok) return (asking.read ?? JSON.parse)(await response.text()) as T;
     const problem = await problemOf(response);
     const isFull = response.status === 429 || problem.code === "busy";
     if (!isFull || tries >= triesMax) throw problem;
@@ -80,13 +82,18 @@ export interface Asked<T> {
  * Asks when it is shown, and again when the server says that the topic has changed, when the connection is back, and
  * after somebody has signed in anew.
  * @param path undefined: nothing is asked
- * @param options `body` makes it a POST; `everyMs` asks again after so long, while the tab is seen
+ * @param options `body` makes it a POST; `everyMs` asks again after so long, while the tab is seen; `read` as for `ask`
  */
 export function useAsked<T>(
   path: string | undefined,
-  options: { topic?: keyof Digests; body?: object; everyMs?: number } = {},
+  options: {
+    topic?: keyof Digests;
+    body?: object;
+    everyMs?: number;
+    read?: (text: string) => T;
+  } = {},
 ): Asked<T> {
-  const { topic, body, everyMs } = options;
+  const { topic, body, everyMs, read } = options;
   const sentBody = body && JSON.stringify(body);
   const [found, setFound] = useState<{ for: string; data?: T; error?: Problem }>();
   const [isAsking, setAsking] = useState(false);
@@ -103,7 +110,7 @@ export function useAsked<T>(
     if (path === undefined || token.state !== "in") return undefined;
     const gone = new AbortController();
     setAsking(true);
-    const asking: Asking = { signal: gone.signal };
+    const asking: Asking = { signal: gone.signal, read };
     if (sentBody !== undefined)
       Object.assign(asking, { method: "POST", body: JSON.parse(sentBody) });
     ask<T>(path, asking)

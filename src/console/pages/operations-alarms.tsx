@@ -64,9 +64,7 @@ function OneAlarm({ alarm, onSilence }: { alarm: Alarm; onSilence: () => void })
         {kind}
         {silenced && <Badge>silenced</Badge>}
       </h3>
-      <p>
-        {text === null ? <Reason of={text} /> : <WithCode text={text} />}
-      </p>
+      <p>{text === null ? <Reason of={text} /> : <WithCode text={text} />}</p>
       {hint && (
         <p>
           <strong>What to do:</strong> <WithCode text={hint} />.

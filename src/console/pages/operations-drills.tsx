@@ -100,7 +100,7 @@ function Found({ drill: { failure, tables, checks = [] } }: { drill: Drill }) {
   if (failure) {
     return (
       <>
-        {failure.code}: <Reason of={failure.reason} />
+        {failure.kind}: <Reason of={failure.reason} />
       </>
     );
   }
