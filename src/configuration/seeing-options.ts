@@ -23,6 +23,12 @@ export const seeing: OptionRow[] = [
     description: "list points of tables too that were restored beside live ones, or swapped out",
   },
   {
+    flag: "--without-bursts",
+    type: "switch",
+    commands: ["points"],
+    description: "list what is recorded alone: the log is not read for bursts and changes",
+  },
+  {
     flag: "--hide-dropped",
     type: "switch",
     commands: ["status"],

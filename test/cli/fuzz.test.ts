@@ -312,7 +312,7 @@ const commands: Record<string, Options> = {
     "--target-file": secretFiles,
     "--password-file": secretFiles,
   },
-  points: { ...past, "--from": times, "--to": times, "--all": flag },
+  points: { ...past, "--from": times, "--to": times, "--all": flag, "--without-bursts": flag },
   mark: { "--at": times },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },

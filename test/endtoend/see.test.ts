@@ -15,7 +15,7 @@ interface PointsResult {
     text: string;
     folded: string[];
   }[];
-  activity: { changes: number[] };
+  activity: { changes: number[] } | null;
 }
 interface Operated {
   operation: string;
@@ -121,6 +121,14 @@ describe("points", () => {
     const { stdout } = await cli(here("points"));
     expect(stdout).toContain(point("drop").id);
     expect(stdout).toMatch(/changes per 1 h, at most [0-9,]+:\n\u2588\n/);
+  });
+
+  test("without bursts are those that are recorded, and the log is not read for changes", async () => {
+    const found = await json<PointsResult>("points", "--without-bursts", "--from", "1h ago");
+    const isRecorded = ({ kind }: { kind: string }) => kind !== "deletes" && kind !== "overwrites";
+    expect(points.some((one) => !isRecorded(one))).toBe(true);
+    expect(found.points.map(({ id }) => id)).toEqual(points.filter(isRecorded).map(({ id }) => id));
+    expect(found.activity).toBeNull();
   });
 });
 
