@@ -16,6 +16,8 @@ const interval = v.object({
   to: text,
   lateMs: v.optional(count),
   reason: v.optional(reason),
+  resolutionMs: v.optional(count),
+  kept: v.optional(v.array(text)),
 });
 
 const openGap = v.nullable(v.object({ since: text, reason }));
@@ -108,6 +110,9 @@ export const alarms = v.object({
   undelivered: v.record(v.string(), count),
 });
 
+/** The drill that has proven the most: so many of all tables that are captured. */
+const widestProof = v.nullable(v.object({ instant: text, done: text, tables: count, of: count }));
+
 export const status = v.object({
   repository: text,
   restorableUntil: instant,
@@ -116,7 +121,7 @@ export const status = v.object({
   catalog: system,
   access: system,
   missingServers: v.array(text),
-  lastProven: proof,
+  lastProven: widestProof,
   lastDrillFailed: failedDrill,
   capture,
   lanes: v.array(lane),
@@ -309,10 +314,13 @@ export const look = v.object({
   status: v.nullable(
     v.object({
       repository: text,
-      restorableUntil: text,
+      restorableUntil: instant,
       behindNowMs: v.nullable(count),
       lastProven: proof,
       capture: text,
+      /** Of all tables, since each is captured. */
+      changes: count,
+      logBytes: count,
     }),
   ),
   openAlarms: v.nullable(count),
