@@ -37,14 +37,15 @@ export async function followChanges(around: Surroundings, to: EventSink): Promis
 }
 
 async function look({ commands, store, clock }: Surroundings): Promise<object> {
-  const now = formatInstant(clock.now());
+  // Told when it is sent: reading the status may take seconds, and pages set their clocks by it.
+  const now = () => formatInstant(clock.now());
   try {
     const status = v.parse(answers.status, await commands.sharedResult(["status"]));
     const alarms = v.parse(answers.alarms, await commands.sharedResult(["alarm", "list"]));
     const numbers = await greatestNumbers(store, recoveriesPrefix);
     const { repository, restorableUntil, behindNowMs, lastProven, capture } = status;
     return v.parse(answers.look, {
-      now,
+      now: now(),
       status: { repository, restorableUntil, behindNowMs, lastProven, capture: capture.state },
       openAlarms: alarms.open.filter(({ silenced }) => !silenced).length,
       digests: {
@@ -55,7 +56,7 @@ async function look({ commands, store, clock }: Surroundings): Promise<object> {
     });
   } catch {
     // A store that is away is told as such, not as a page that has lost its server.
-    return v.parse(answers.look, { now, status: null, openAlarms: null, digests: null });
+    return v.parse(answers.look, { now: now(), status: null, openAlarms: null, digests: null });
   }
 }
 

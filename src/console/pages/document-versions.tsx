@@ -120,7 +120,7 @@ function LineOf({
   if (line.is === "begin") {
     return (
       <li class="document-edge">
-        Proven from <Moment at={line.at} /> on. What was before is not known.
+        Proven from <Moment at={line.at} /> on. Before that there may have been other versions.
       </li>
     );
   }

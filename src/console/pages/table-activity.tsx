@@ -10,7 +10,6 @@ import { Badge, Card, Nothing, Rows, Shown, type Tone } from "../parts/bits.js";
 const stretches = [
   { name: "1 h", ms: 3_600_000 },
   { name: "1 d", ms: 86_400_000 },
-  { name: "7 d", ms: 7 * 86_400_000 },
   { name: "30 d", ms: 30 * 86_400_000 },
 ];
 
@@ -85,7 +84,7 @@ function PointRows({ table, points: { points } }: { table: string; points: Point
   return (
     <Rows
       caption="Points"
-      heads={["when", "kind", "what", "the instant before"]}
+      heads={["when", "kind", "what", "go back to before it"]}
       rows={points.toReversed().map(({ id, kind, at, before, text }) => ({
         key: `${id} ${at}`,
         cells: [

@@ -4,7 +4,7 @@ import type { TableStatus } from "../app/answers.js";
 import { useAsked } from "../app/ask.js";
 import { go, Link, pathOf } from "../app/router.js";
 import { may } from "../app/session.js";
-import { Moment } from "../app/time.js";
+import { localText, Moment, utcText } from "../app/time.js";
 import {
   Badge,
   bytesText,
@@ -58,6 +58,8 @@ const states: Record<string, { text: string; tone: Tone }> = {
   dropped: { text: "dropped", tone: "bad" },
 };
 
+const bothTimes = (at: string) => `${utcText(at)} · ${localText(at)}`;
+
 function Standing({ status }: { status: TableStatus }) {
   const { state, firstRestorable, lastRestorable, lastProven, openGap, damagedSince } = status;
   const known = states[state] ?? { text: state, tone: "plain" as const };
@@ -84,21 +86,21 @@ function Standing({ status }: { status: TableStatus }) {
         <Figure
           name="restorable until"
           tone={lastRestorable === null ? "unknown" : "plain"}
-          note={lastRestorable !== null && <Moment at={lastRestorable} />}
+          note={lastRestorable !== null && bothTimes(lastRestorable)}
         >
           {lastRestorable === null ? "not restorable yet" : <Moment at={lastRestorable} short />}
         </Figure>
         <Figure
           name="restorable from"
           tone={firstRestorable === null ? "unknown" : "plain"}
-          note={firstRestorable !== null && <Moment at={firstRestorable} />}
+          note={firstRestorable !== null && bothTimes(firstRestorable)}
         >
           {firstRestorable === null ? "not restorable yet" : <Moment at={firstRestorable} short />}
         </Figure>
         <Figure
           name="last proven by a restore"
           tone={lastProven ? "plain" : "unknown"}
-          note={lastProven && <Moment at={lastProven.done} />}
+          note={lastProven && bothTimes(lastProven.done)}
         >
           {lastProven ? <Moment at={lastProven.done} short /> : "never"}
         </Figure>
