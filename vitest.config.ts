@@ -10,6 +10,7 @@ const long = [
   "test/endtoend/copies.test.ts",
   "test/endtoend/api-recovery.test.ts",
   "test/coordination/contenders.test.ts",
+  "test/console/recover.test.ts",
   "test/endtoend/alarm-outage.test.ts",
   "test/endtoend/alarms.test.ts",
   "test/endtoend/catalog-instants.test.ts",

@@ -73,9 +73,12 @@ async function audited(
       throw new Refusal("audit", message, "look at the store of the repository");
     }
   };
-  if (route.method !== "GET" && !route.isReading) await write("begins");
+  const changes = route.method !== "GET" && !route.isReading;
+  if (changes) await write("begins");
   try {
-    const answer = await route.answer(asked, around);
+    const answer = await route.answer(asked, around).finally(() => {
+      if (changes) around.commands.forgetShared();
+    });
     await write("done");
     return answer;
   } catch (error) {

@@ -78,9 +78,14 @@ export class BoundedCommands {
       made.at = this.clock.monotonicMs();
       return result;
     } catch (error) {
-      this.shared.delete(key);
+      if (this.shared.get(key) === made) this.shared.delete(key);
       throw error;
     }
+  }
+
+  /** After a change: whoever asks from now on is told of it. */
+  forgetShared(): void {
+    this.shared.clear();
   }
 
   private forgetOld(): void {

@@ -27,6 +27,8 @@ export interface Surroundings {
 /** What a server can do, for who shows it to people. */
 export interface ServerWork {
   version: string;
+  /** Where the repository is, without secrets: whoever takes a command from a page gives it as --repo. */
+  repository: string;
   /** Names of the targets on which it carries out recoveries that are requested; null if it carries out none. */
   targets: readonly string[] | null;
 }

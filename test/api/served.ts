@@ -63,12 +63,13 @@ export async function serveRecorded(
     hosts?: string[];
     clock?: Clock;
     requestMsMax?: number;
+    record?: typeof record;
     live?: Record<string, string>;
   } = {},
 ): Promise<Served> {
   const directory = await mkdtemp(join(tmpdir(), "thinkback-api-"));
   const repo = join(directory, "repository");
-  const { before, cut } = await record(repo);
+  const { before, cut } = await (given.record ?? record)(repo);
   const real = new DirectoryStore(repo);
   const tokens = {} as Record<Role, string>;
   for (const role of roles) {
@@ -87,7 +88,7 @@ export async function serveRecorded(
     waker,
     live: given.live,
     hosts: given.hosts ?? [],
-    work: { version: "0.0.0", targets: null },
+    work: { version: "0.0.0", repository: "a place", targets: null },
     ...(given.requestMsMax === undefined ? {} : { requestMsMax: given.requestMsMax }),
     metrics: () => Promise.resolve({ contentType: "text/plain", text: "thinkback_up 1\n" }),
     onDefect: (error) => void defects.push(error),
