@@ -135,8 +135,25 @@ test("the bars of a table have its bursts, and are looked into by keys", async (
   expect(Date.parse(to!) - Date.parse(from!)).toBeLessThanOrEqual(
     Math.max(5000, printed.activity.spanMs + 1000),
   );
+  // The keys go on working: nobody has to find the chart again.
+  expect(await chart.evaluate((one) => one === one.ownerDocument.activeElement)).toBe(true);
   await page.getByRole("button", { name: "newest 7 d" }).click();
   await expect.poll(() => new URL(page.url()).search).toBe("");
+  await expect.poll(() => page.locator(".table-busy").count()).toBe(0);
+});
+
+test("drawing over a stretch goes into it", async () => {
+  const box = (await page.locator(".activity-canvas .u-over").boundingBox())!;
+  const middle = box.y + box.height / 2;
+  await page.mouse.move(box.x + 2, middle);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2, middle, { steps: 3 });
+  await page.mouse.up();
+  await expect.poll(() => new URL(page.url()).searchParams.has("to")).toBe(true);
+  await expect.poll(() => page.locator(".table-busy").count()).toBe(0);
+  expect(await page.locator(".activity tbody tr.bad").count()).toBeGreaterThan(0);
+  await page.getByRole("button", { name: "newest 7 d" }).click();
+  await expect.poll(() => page.locator(".table-busy").count()).toBe(0);
 });
 
 test("its points lead to the instant before, and what is stored of it is told", async () => {

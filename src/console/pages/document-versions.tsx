@@ -77,7 +77,8 @@ export function Versions({ history, ...of }: Of & { history: DocumentHistory }) 
         </ol>
         {pages > 1 && <Pages page={at} pages={pages} onPage={setPage} />}
       </section>
-      <section class="card document-compared" aria-label="What differs">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what is higher than the window is scrolled by keys */}
+      <section class="card document-compared" aria-label="What differs" tabIndex={0}>
         <Compared chosen={versions.filter(({ id }) => picked.includes(id))} />
       </section>
     </div>
@@ -246,17 +247,33 @@ function Compared({ chosen }: { chosen: Version[] }) {
       <header>
         <h2>What differs</h2>
       </header>
-      {(newer.document === null || older.document === null) && (
-        <p>
-          {newer.document === null
-            ? "There is no document in the later version: it was deleted."
-            : "There is no document in the earlier version: it was made after that."}
-        </p>
+      {newer.document && older.document ? (
+        <FieldDiff
+          before={{ name: name(older), document: older.document }}
+          after={{ name: name(newer), document: newer.document }}
+        />
+      ) : (
+        <OneSide newer={newer} older={older} />
       )}
-      <FieldDiff
-        before={{ name: name(older), document: older.document }}
-        after={{ name: name(newer), document: newer.document }}
-      />
+    </>
+  );
+}
+
+/** Two versions of which at most one has a document: it has no field to compare with. */
+function OneSide({ newer, older }: { newer: Version; older: Version }) {
+  const there = newer.document ?? older.document;
+  if (!there) return <Nothing>There is no document in either version.</Nothing>;
+  const isMade = newer.document !== null;
+  return (
+    <>
+      <p>
+        {isMade
+          ? "The earlier version has no document. This is the later one:"
+          : "The later version has no document: it was deleted. This is the earlier one:"}
+      </p>
+      <div class={isMade ? "document-side added" : "document-side removed"}>
+        <StoredValue value={there} />
+      </div>
     </>
   );
 }

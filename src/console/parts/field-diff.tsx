@@ -2,28 +2,29 @@
 import "./field-diff.css";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { counted, Nothing } from "./bits.js";
-import { fieldsOf, isDifferent, pathText, type StoredChange, StoredJson } from "./stored-json.js";
+import { counted } from "./bits.js";
+import {
+  fieldsOf,
+  isDifferent,
+  pathText,
+  type StoredChange,
+  type StoredJson,
+} from "./stored-json.js";
 import { StoredValue } from "./stored-value.js";
 
-/** Where there is no document, no field is there. */
-const nothing = StoredJson.of("{}");
 /** So many fields are shown at first. */
 const fieldsMax = 200;
 
-/** A version: its document, null for none, and what to call it. */
+/** A version of a document, and what to call it. */
 export interface Side {
   name: ComponentChildren;
-  document: StoredJson | null;
+  document: StoredJson;
 }
 
 export function FieldDiff({ before, after }: { before: Side; after: Side }) {
   const [isWhole, setWhole] = useState(false);
   const [shown, setShown] = useState(fieldsMax);
-  if (before.document === null && after.document === null) {
-    return <Nothing>There is no document in either version.</Nothing>;
-  }
-  const all = fieldsOf(before.document ?? nothing, after.document ?? nothing);
+  const all = fieldsOf(before.document, after.document);
   const different = all.filter(isDifferent);
   const rows = isWhole ? all : different;
   const same = all.length - different.length;
