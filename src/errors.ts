@@ -148,6 +148,11 @@ export function failedAfter(error: unknown): unknown[] {
   return failed;
 }
 
+/** True if another process has taken over what this one did, or does it already. */
+export function isFenced(error: unknown): boolean {
+  return error instanceof ThinkbackError && error.code === "fenced";
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

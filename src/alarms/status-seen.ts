@@ -1,5 +1,5 @@
 /** What alarms take from the status of the repository, as `thinkback status --json` prints it. */
-import { instantOf, isCaptured } from "../health/repository-state.js";
+import { instantOf, isCaptured, type StatusPrinted } from "../health/repository-state.js";
 import type { Instant } from "../instant.js";
 
 export interface StatusSeen {
@@ -26,36 +26,7 @@ export interface StatusSeen {
   clockOffMs: number;
 }
 
-/** What is read of the result of the command. It is of the same version as this program. */
-interface StatusResult {
-  behindNowMs: number | null;
-  tables: {
-    id: string;
-    name: string;
-    lane: number;
-    state: string;
-    documents: number | null;
-    damagedSince: string | null;
-    openGap: Trouble | null;
-    stopped: Trouble | null;
-    intervals: { class: string }[];
-  }[];
-  lanes: { lane: number; inUse: boolean; capture: { state: string } }[];
-  pins: { name: string; ended: boolean; losses: unknown[] }[];
-  overdueKeys: { name: string }[];
-  lastProven: { done: string } | null;
-  lastDrillFailed: { ended: string } | null;
-  clockWaitedOutMs: number;
-  aheadOfSource: { ms: number } | null;
-}
-
-interface Trouble {
-  since: string;
-  reason: string;
-}
-
-export function statusSeen(result: object): StatusSeen {
-  const status = result as StatusResult;
+export function statusSeen(status: StatusPrinted): StatusSeen {
   return {
     behindNowMs: status.behindNowMs ?? undefined,
     tables: status.tables.filter(isCaptured).map((table) => {

@@ -5,8 +5,9 @@
  * Of what has one cause, only the cause is told: while the store is away no table is called unproven. What a cause
  * hides is neither raised nor ended meanwhile.
  */
-import type { Facts, LaneFacts } from "../health/facts.js";
+import type { Facts } from "../health/facts.js";
 import { type Fault, healthOf, type Wrong } from "../health/health.js";
+import type { LaneFacts } from "../health/lane-facts.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import type { CronTimes } from "../upkeep/schedule.js";
 import type { AlarmKind } from "./kinds.js";

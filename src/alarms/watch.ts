@@ -1,5 +1,5 @@
 /**
- * Watches for alarms in the process that captures lane 0: looks for symptoms, writes the book, and has it delivered.
+ * Watches for alarms in the first process: looks for symptoms, writes the book, and has it delivered.
  *
  * Invariant: a notice is delivered only when it is stored, or while the store fails. So a process that is killed leaves
  * what it has told to the next one, which goes on from there.

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { abortWith } from "../abort.js";
 import { withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { wrongIn } from "./given.js";
 import { Refusal } from "./problem.js";
 import { may } from "./rights.js";
 import { type Asked, EventStream, type Route, type Shape, type Surroundings } from "./route.js";
@@ -50,10 +51,8 @@ function given(shape: Shape | undefined, value: unknown): object {
   if (shape === undefined) return {};
   const found = v.safeParse(shape, value ?? {}, { abortEarly: true });
   if (found.success) return found.output;
-  const [issue] = found.issues;
-  const path = v.getDotPath(issue);
-  const detail = path === null ? issue.message : `${path}: ${issue.message}`;
-  throw new Refusal("invalid", detail, "/openapi.json says what this takes");
+  const wrong = wrongIn(found.issues, shape);
+  throw new Refusal("invalid", wrong, "/openapi.json says what this takes");
 }
 
 /** The answer, after the audit has what there is to say. */

@@ -18,6 +18,9 @@ const interval = v.object({
   to: text,
   lateMs: v.optional(count),
   reason: v.optional(reason),
+  /** Where history is thinned: only the last ms of every span of so many ms is left, and the instants `kept`. */
+  resolutionMs: v.optional(count),
+  kept: v.optional(v.array(text)),
 });
 
 const openGap = v.nullable(v.object({ since: text, reason }));
@@ -151,8 +154,9 @@ export const points = v.object({
       kind: text,
       at: text,
       before: text,
-      /** Of a burst, its last change. */
+      /** Of a burst, its last change, and how many it has. */
       until: instant,
+      count: v.nullable(count),
       table: v.nullable(text),
       tables: v.nullable(v.array(text)),
       text,

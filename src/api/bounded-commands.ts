@@ -43,15 +43,23 @@ export class BoundedCommands {
     private readonly ending: AbortSignal,
   ) {}
 
-  /** What a command prints, for one caller. Rejects with a Refusal if there is too much to do. */
-  print(args: readonly string[], caller: Caller, signal: AbortSignal): Promise<Buffer> {
-    const run = (bounds: Bounds) => this.commands.print(args, bounds);
+  /**
+   * What a command prints, for one caller. Rejects with a Refusal if there is too much to do.
+   * @param environment of the command, beside this process's own
+   */
+  print(
+    args: readonly string[],
+    caller: Caller,
+    signal: AbortSignal,
+    environment: Record<string, string> = {},
+  ): Promise<Buffer> {
+    const run = (bounds: Bounds) => this.commands.print(args, { ...bounds, environment });
     return this.inTurn(run, signal, caller.id);
   }
 
   /** The same as an object. */
-  async result(args: readonly string[], caller: Caller, signal: AbortSignal): Promise<object> {
-    return objectIn(await this.print(args, caller, signal));
+  async result(...asked: Parameters<BoundedCommands["print"]>): Promise<object> {
+    return objectIn(await this.print(...asked));
   }
 
   /** The result of a command that everybody may share: it may be some seconds old. */

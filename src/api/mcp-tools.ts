@@ -1,5 +1,7 @@
 /** What an assistant may ask for. Each tool is a route of the API: what it answers, and to whom, is decided there. */
 import * as v from "valibot";
+import { recoveryCommands } from "../recoveries/events.js";
+import { listed } from "./given.js";
 
 /** A request to the API. */
 export interface AskedRoute {
@@ -20,8 +22,19 @@ export interface Tool {
   route: (given: Record<string, unknown>, unique: string) => AskedRoute;
 }
 
+const textMax = 2000;
+const limitMax = 1000;
+const limits = `a whole number from 0 to ${limitMax}`;
+const argumentsMax = 200;
+const onceIs = "a text of 8 to 100 letters, digits, dots, hyphens and underscores";
+
 const text = (what: string) =>
-  v.pipe(v.string(), v.minLength(1), v.maxLength(2000), v.description(what));
+  v.pipe(
+    v.string("a text"),
+    v.minLength(1, "a text that is not empty"),
+    v.maxLength(textMax, `a text of at most ${textMax} characters`),
+    v.description(what),
+  );
 const table = text('"db.table", such as shop.orders');
 const key = text("the primary key: a string, or JSON");
 const time = (what: string) =>
@@ -51,9 +64,6 @@ const get = (path: string, query: AskedRoute["query"] = {}): AskedRoute => ({
   query,
 });
 const ofTable = (name: string, what: string) => `/v1/tables/${encodeURIComponent(name)}/${what}`;
-
-/** Commands that may be requested, as the API has them. */
-const commands = ["restore", "rewind", "undo", "promote", "drill"] as const;
 
 export const tools: readonly Tool[] = [
   tool(
@@ -91,13 +101,15 @@ export const tools: readonly Tool[] = [
       from: time("the earlier instant"),
       to: time("the later instant; now if not given"),
       at: time("with live: the instant that the live table is compared with"),
-      live: v.optional(v.pipe(v.boolean(), v.description("compare with the live table"))),
+      live: v.optional(
+        v.pipe(v.boolean("true or false"), v.description("compare with the live table")),
+      ),
       limit: v.optional(
         v.pipe(
-          v.number(),
-          v.integer(),
-          v.minValue(0),
-          v.maxValue(1000),
+          v.number(limits),
+          v.integer(limits),
+          v.minValue(0, limits),
+          v.maxValue(limitMax, limits),
           v.description("so many documents at most"),
         ),
       ),
@@ -132,18 +144,21 @@ export const tools: readonly Tool[] = [
     "Requests a recovery, or a drill. Nothing is carried out by this: a plan is made, and a person reads it and approves it, or does not. " +
       "There is no tool that approves or confirms. Tell the person the id, and what the plan says.",
     {
-      command: v.pipe(v.picklist(commands), v.description("as on the command line")),
+      command: v.pipe(
+        v.picklist(recoveryCommands, listed(recoveryCommands, "or")),
+        v.description("as on the command line"),
+      ),
       args: v.pipe(
-        v.array(text("one word")),
-        v.maxLength(200),
+        v.array(text("one word"), "a list of texts"),
+        v.maxLength(argumentsMax, `at most ${argumentsMax} arguments`),
         v.description(
           'arguments and options of the command, one word each, such as ["shop.orders", "--at=10 minutes ago"]',
         ),
       ),
       once: v.optional(
         v.pipe(
-          v.string(),
-          v.regex(/^[\w.-]{8,100}$/),
+          v.string(onceIs),
+          v.regex(/^[\w.-]{8,100}$/, onceIs),
           v.description("any text; the same request with the same text again is made once"),
         ),
       ),

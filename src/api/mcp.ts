@@ -10,6 +10,7 @@ import type { AuthInfo, McpHttpHandler } from "@modelcontextprotocol/server";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as v from "valibot";
+import { wrongIn } from "./given.js";
 import { type AskedRoute, type Tool, tools } from "./mcp-tools.js";
 
 export interface McpOptions {
@@ -121,9 +122,7 @@ async function called(
   if (!tool) return failed(`there is no tool ${name}`);
   const { success, output, issues } = v.safeParse(tool.input, given);
   if (!success) {
-    const texts = issues.map(
-      (issue) => `${v.getDotPath(issue) ?? "the arguments"}: ${issue.message}`,
-    );
+    const texts = issues.map((issue) => wrongIn([issue], tool.input));
     return failed(texts.join("; "));
   }
   const { status, body } = await ask(tool.route(output, randomUUID()));

@@ -1,6 +1,7 @@
 /** Probes: what a process says of its own health, to anybody. They name no table, and repeat no error. */
-import type { Facts, LaneFacts } from "../health/facts.js";
+import type { Facts } from "../health/facts.js";
 import { type Fault, healthOf } from "../health/health.js";
+import type { LaneFacts } from "../health/lane-facts.js";
 import { formatInstant, type Instant } from "../instant.js";
 
 export interface HealthTold {
@@ -13,7 +14,7 @@ export interface HealthTold {
 
 const words: Record<Fault, string> = {
   log: "what was stored is gone from the repository",
-  capture: "nothing is captured",
+  capture: "the capture cannot begin",
   store: "the store takes no ticks",
   reading: "nothing is read from the source, because memory and spool are full",
   survey: "the source does not tell how much is written",

@@ -14,6 +14,8 @@ export interface Surroundings {
   clock: Clock;
   waker: Waker;
   audit: AuditWriter;
+  /** The environment in which a command reaches the live tables; undefined if this process does not know them. */
+  live: Record<string, string> | undefined;
   /** True if a caller's token counts still: a stream outlives the moment in which its token was checked. */
   counts: (caller: Caller) => Promise<boolean>;
   /** What this server can do. */
@@ -27,8 +29,6 @@ export interface ServerWork {
   version: string;
   /** Names of the targets on which it carries out recoveries that are requested; null if it carries out none. */
   targets: readonly string[] | null;
-  /** It can compare with the live tables. */
-  seesLive: boolean;
 }
 
 export type Shape = v.StrictObjectSchema<v.ObjectEntries, undefined>;

@@ -5,10 +5,11 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { listAudit } from "../repository/records/audit.js";
 import * as answers from "./answers.js";
 import { type Route, route } from "./route.js";
-import { countUpTo, time } from "./words.js";
+import { countFrom, time } from "./words.js";
 
 const entriesMax = 1000;
 const entriesDefault = "100";
+const next = "what an answer has said as `next`";
 const defaultMs = 86_400_000;
 
 export const auditing: Route[] = [
@@ -21,9 +22,9 @@ export const auditing: Route[] = [
     query: v.strictObject({
       from: v.exactOptional(time),
       after: v.exactOptional(
-        v.pipe(v.string(), v.regex(/^audit\/[0-9a-f-]{1,40}\.json$/, "a `next`")),
+        v.pipe(v.string(next), v.regex(/^audit\/[0-9a-f-]{1,40}\.json$/, next)),
       ),
-      limit: v.exactOptional(countUpTo(entriesMax)),
+      limit: v.exactOptional(countFrom(1, entriesMax)),
     }),
     answers: { 200: answers.audit },
     audited: ({ query }) => ({ what: "audit", over: query }),

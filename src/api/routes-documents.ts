@@ -1,8 +1,9 @@
 /** Routes that read documents. Their answers are the bytes that the command line prints. */
 import * as v from "valibot";
+import { ThinkbackError } from "../errors.js";
 import * as answers from "./answers.js";
-import { type Route, route } from "./route.js";
-import { countUpTo, flag, gap, key, table, time } from "./words.js";
+import { type Route, route, type Surroundings } from "./route.js";
+import { countFrom, flag, gap, key, table, time } from "./words.js";
 
 /** An option of a command, if a value is given. One word, so that no value is taken for an option. */
 const option = (name: string, value: string | undefined): string[] =>
@@ -61,13 +62,13 @@ const readings: Route[] = [
       to: v.exactOptional(time),
       at: v.exactOptional(time),
       live: v.exactOptional(flag),
-      limit: v.exactOptional(countUpTo(documentsMax)),
+      limit: v.exactOptional(countFrom(0, documentsMax)),
       ...inexact,
     }),
     answers: { 200: answers.diff },
     audited: ({ params, query, seesContents }) =>
       seesContents ? { what: "diff", over: { ...params, ...query } } : undefined,
-    answer: async ({ params, query, caller, signal, seesContents }, { commands }) => {
+    answer: async ({ params, query, caller, signal, seesContents }, { commands, ...around }) => {
       const { from, to, at, live, limit = documentsDefault } = query;
       const options = [
         ...option("from", from),
@@ -79,8 +80,9 @@ const readings: Route[] = [
         ...inexactOptions(query),
       ];
       const args = ["diff", ...options, "--", params.table];
-      if (seesContents) return { body: await commands.print(args, caller, signal) };
-      const found = await commands.result(args, caller, signal);
+      const environment = live === "true" ? knownLive(around) : {};
+      if (seesContents) return { body: await commands.print(args, caller, signal, environment) };
+      const found = await commands.result(args, caller, signal, environment);
       return { body: answers.shown(answers.counts, found, false) };
     },
   }),
@@ -103,3 +105,10 @@ function byBody(reading: Route): Route {
 }
 
 export const documents: Route[] = [...readings, ...readings.map(byBody)];
+/** The environment in which a command reaches the live tables. */
+function knownLive({ live }: Pick<Surroundings, "live">): Record<string, string> {
+  if (live) return live;
+  throw new ThinkbackError("usage", "this server does not know the live tables", {
+    hint: "ask a process that captures, or whose configuration names a target",
+  });
+}

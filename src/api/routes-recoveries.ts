@@ -1,6 +1,7 @@
 /** Routes for recoveries that are requested, and which workers carry out. */
 import * as v from "valibot";
 import { formatInstant } from "../instant.js";
+import { recoveryCommands } from "../recoveries/events.js";
 import {
   approve,
   cancel,
@@ -12,6 +13,7 @@ import {
 } from "../recoveries/recoveries.js";
 import { recoveriesSubject } from "../recoveries/wake-ups.js";
 import * as answers from "./answers.js";
+import { listed } from "./given.js";
 import { Refusal } from "./problem.js";
 import { followRecovery, isEnded } from "./recovery-events.js";
 import {
@@ -25,7 +27,10 @@ import {
 import { eventNumber, idempotencyKey, recoveryId, typedName, word } from "./words.js";
 
 const wordsMax = 200;
-const args = v.pipe(v.array(word), v.maxLength(wordsMax, `at most ${wordsMax} arguments`));
+const args = v.pipe(
+  v.array(word, "a list of texts"),
+  v.maxLength(wordsMax, `at most ${wordsMax} arguments`),
+);
 const id = v.strictObject({ id: recoveryId });
 const keyNeeded = {
   "idempotency-key": "any text; a request that is sent again with the same text is made once",
@@ -73,8 +78,7 @@ async function requested(
     confirm: asked.body.confirm,
     needsApproval: asked.body.needsApproval,
     by: actorOf(asked),
-    // Two callers who take the same text mean two recoveries.
-    idempotencyKey: `${asked.caller.name} ${given.output}`,
+    idempotencyKey: given.output,
   });
   waker.wake(recoveriesSubject);
   const headers = { location: `/v1/recoveries/${recovery.id}` };
@@ -90,7 +94,7 @@ export const recoveries: Route[] = [
     right: "request",
     headers: keyNeeded,
     body: v.strictObject({
-      command: v.picklist(["restore", "rewind", "undo", "promote", "drill"], "a command"),
+      command: v.picklist(recoveryCommands, listed(recoveryCommands, "or")),
       args,
       confirm: v.exactOptional(v.boolean("true or false")),
       needsApproval: v.exactOptional(v.boolean("true or false")),

@@ -13,12 +13,16 @@ export const session: Route[] = [
     summary: "Whose token it is, what it may do, and what this server can do",
     right: "see",
     answers: { 200: answers.session },
-    answer: async ({ caller }, { server, clock }) => {
+    answer: async ({ caller }, { server, live, clock }) => {
       const { name, role, expiresAt } = caller;
       const expires = expiresAt === undefined ? null : formatInstant(expiresAt);
       const who = { name, role, rights: rightsOf(caller), expires };
       return {
-        body: v.parse(answers.session, { ...who, server, now: formatInstant(clock.now()) }),
+        body: v.parse(answers.session, {
+          ...who,
+          server: { ...server, seesLive: live !== undefined },
+          now: formatInstant(clock.now()),
+        }),
       };
     },
   }),

@@ -1,6 +1,5 @@
 /** The HTTP server: which requests come through to the routes, and how answers go out. */
 import { setMaxListeners } from "node:events";
-import { isIP } from "node:net";
 import Fastify, {
   type FastifyError,
   type FastifyInstance,
@@ -17,6 +16,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { answering } from "./answering.js";
 import { BoundedCommands } from "./bounded-commands.js";
 import { type ConsoleFiles, serveConsole } from "./console-files.js";
+import { refuseForeign } from "./foreign.js";
 import { serveMcp } from "./mcp.js";
 import { openApi } from "./openapi.js";
 import { healthTold } from "./probes.js";
@@ -38,6 +38,8 @@ export interface ApiOptions {
   clock: Clock;
   facts: Facts;
   waker: Waker;
+  /** The environment in which a command reaches the live tables; undefined if this process does not know them. */
+  live: Record<string, string> | undefined;
   /** Names under which clients may reach it, beside addresses and "localhost". */
   hosts: readonly string[];
   tls?: { cert: Buffer; key: Buffer } | undefined;
@@ -83,7 +85,7 @@ const endMsMax = 3000;
 
 /** Makes the server; it listens to nothing yet. */
 export function makeServer(options: ApiOptions): ApiServer {
-  const { store, clock, tls, waker, ending, requestMsMax = requestMsMaxDefault } = options;
+  const { store, clock, tls, waker, live, ending, requestMsMax = requestMsMaxDefault } = options;
   // Node looks at this interval whether a request takes too long.
   const ofNode = { connectionsCheckingInterval: requestMsMax / 4, headersTimeout: requestMsMax };
   const app = Fastify({
@@ -102,7 +104,7 @@ export function makeServer(options: ApiOptions): ApiServer {
   app.server.maxConnections = connectionsMax;
   // Connections that wait for another request make room, so that probes are answered.
   app.server.on("drop", () => app.server.closeIdleConnections());
-  app.removeContentTypeParser("text/plain");
+  takeBodies(app);
   // Each route checks what it is given by its own schemas.
   app.setValidatorCompiler(() => () => true);
   const tokens = new TokenSet(store, clock, options.ownToken);
@@ -110,6 +112,7 @@ export function makeServer(options: ApiOptions): ApiServer {
     store,
     clock,
     waker,
+    live,
     ending,
     commands: new BoundedCommands(options.commands, clock, ending),
     audit: new AuditWriter(store, clock),
@@ -131,7 +134,7 @@ export function makeServer(options: ApiOptions): ApiServer {
   app.addHook("onRequest", async (request, reply) => {
     reply.headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
     if (isProbe(request)) return;
-    refuseForeign(request, options.hosts, tls !== undefined);
+    refuseForeign(request.headers, { hosts: options.hosts, isTls: tls !== undefined });
   });
   addProbes(app, options, tokens);
   app.decorateRequest("caller", undefined);
@@ -182,36 +185,17 @@ function addProbes(app: FastifyInstance, options: ApiOptions, tokens: TokenSet):
       .status(isWell ? 200 : 503)
       .type("application/json")
       .send(JSON.stringify(said));
-  app.get("/livez", (_, reply) => json(reply, true, { alive: true }));
-  app.get("/readyz", async (_, reply) => {
+  // Load balancers ask by HEAD.
+  const withHead = { exposeHeadRoute: true };
+  app.get("/livez", withHead, (_, reply) => json(reply, true, { alive: true }));
+  app.get("/readyz", withHead, async (_, reply) => {
     const ready = !ending.aborted && (await tokens.isUsable());
     return json(reply, ready, { ready });
   });
-  app.get("/healthz", (_, reply) => {
+  app.get("/healthz", withHead, (_, reply) => {
     const health = healthTold(facts, clock.now());
     return json(reply, health.healthy, health);
   });
-}
-
-/**
- * Refuses what a page of another site makes a browser send: a request for a name that leads here by that site's own
- * DNS, or from a page that is not ours. No page can make the browser name an address that it does not ask.
- */
-function refuseForeign(request: FastifyRequest, hosts: readonly string[], isTls: boolean): void {
-  const host = request.headers.host ?? "";
-  const name = host.replace(/:\d+$/, "").toLowerCase();
-  const bare = name.replace(/^\[(.*)\]$/, "$1");
-  if (
-    isIP(bare) === 0 &&
-    name !== "localhost" &&
-    !hosts.some((one) => one.toLowerCase() === name)
-  ) {
-    throw new Refusal("misdirected", "this server is not known by that name", "see --api-host");
-  }
-  const { origin } = request.headers;
-  if (origin !== undefined && origin !== `${isTls ? "https" : "http"}://${host}`) {
-    throw new Refusal("forbidden", "pages of other sites may not ask this server");
-  }
 }
 
 function bearerOf({ headers }: FastifyRequest): string {
@@ -219,6 +203,19 @@ function bearerOf({ headers }: FastifyRequest): string {
   if (match) return match[1]!;
   const hint = "send it as Authorization: Bearer <token>";
   throw new Refusal("unauthenticated", "a token is needed", hint);
+}
+
+/** A body is JSON. An empty one is none, of whatever type it is said to be: many clients name a type in any case. */
+function takeBodies(app: FastifyInstance): void {
+  const json = app.getDefaultJsonParser("error", "error");
+  const read = { parseAs: "string" } as const;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>("application/json", read, (request, text, done) =>
+    text === "" ? done(null, undefined) : json(request, text, done),
+  );
+  app.addContentTypeParser<string>("*", read, (_, text, done) =>
+    text === "" ? done(null, undefined) : done(otherType()),
+  );
 }
 
 /** An error of fastify as what is wrong with the request; any other error as it is. */
@@ -229,10 +226,11 @@ function ofFramework(error: FastifyError): Error {
   }
   if (statusCode === 413)
     return new Refusal("too-large", `a body has at most ${bodyBytesMax} bytes`);
-  if (statusCode === 415) return new Refusal("unsupported-type", "a body is application/json");
+  if (statusCode === 415) return otherType();
   return new Refusal("invalid", error.message);
 }
 
+const otherType = () => new Refusal("unsupported-type", "a body is application/json");
 const badBody = () => new Refusal("invalid", "the body is not JSON");
 
 function sendProblem(reply: FastifyReply, error: Error): FastifyReply {

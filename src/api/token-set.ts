@@ -22,8 +22,11 @@ import type { Caller } from "./rights.js";
 /** How old the set may be before it is read again: a listing, and a read of each object that is new. */
 const ageMsMax = 3000;
 const ageChargedMsMax = 10_000;
-/** An unknown token has the set read at once, but not more often than this: anybody may send one. */
-const unknownEveryMs = 1000;
+/**
+ * The set is read this often at most. An unknown token waits for the next reading, which all share who wait: it may be
+ * new, and anybody may send one.
+ */
+const readEveryMs = 1000;
 /** While the store cannot be read, the last set counts for so long. */
 const unreadMsMax = 30_000;
 /** How long a request waits for the tokens. */
@@ -32,8 +35,11 @@ const waitMsMax = 5000;
 export class TokenSet {
   private readonly byName = new Map<string, ApiToken>();
   private current = new Map<string, ApiToken>();
+  /** When the reading began that the set is of; and the last one, whatever became of it. */
   private readAt: number | undefined;
+  private triedAt: number | undefined;
   private reading: Promise<void> | undefined;
+  private nextReading: Promise<void> | undefined;
 
   constructor(
     private readonly store: ObjectStore,
@@ -53,8 +59,9 @@ export class TokenSet {
     const parsed = parseTokenText(text);
     if (!parsed) return undefined;
     if (parsed.id === this.own?.id) return callerBy(this.own, parsed.secret, this.clock);
-    if (!(await this.isUsable())) throw new Refusal("unavailable", "tokens cannot be read now");
-    if (!this.current.has(parsed.id)) await this.refresh(unknownEveryMs);
+    const asked = this.clock.monotonicMs();
+    if (!(await this.isUsable())) throw unreadable();
+    if (!this.current.has(parsed.id)) await this.readSince(asked);
     return callerBy(this.current.get(parsed.id), parsed.secret, this.clock);
   }
 
@@ -67,22 +74,50 @@ export class TokenSet {
   }
 
   private ageMs(): number {
-    return this.readAt === undefined
-      ? Number.POSITIVE_INFINITY
-      : this.clock.monotonicMs() - this.readAt;
+    return this.sinceMs(this.readAt);
   }
 
-  /** Reads the set again if it is older than this. Does not throw. */
+  private sinceMs(began: number | undefined): number {
+    return began === undefined ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() - began;
+  }
+
+  /** Reads the set again if it is older than this, and that was not tried a moment ago. Does not throw. */
   private async refresh(olderThanMs: number): Promise<void> {
     if (this.ageMs() <= olderThanMs) return;
-    // What is being read was listed a moment ago, for all who wait.
+    if (!this.reading && this.sinceMs(this.triedAt) < readEveryMs) return;
+    await this.atMost(this.begin());
+  }
+
+  /** Waits for a reading that has begun since then. Throws a Refusal if it fails. */
+  private async readSince(asked: number): Promise<void> {
+    const isRead = () => this.readAt !== undefined && this.readAt >= asked;
+    if (isRead()) return;
+    this.nextReading ??= this.readWhenDue();
+    await this.atMost(this.nextReading);
+    if (!isRead()) throw unreadable();
+  }
+
+  private async readWhenDue(): Promise<void> {
+    const dueInMs = () => Math.max(0, readEveryMs - this.sinceMs(this.triedAt));
+    // The reading under way may have listed what there was before.
+    do await (this.reading ?? this.clock.sleep(dueInMs()));
+    while (this.reading || dueInMs() > 0);
+    this.nextReading = undefined;
+    await this.begin();
+  }
+
+  /** The reading under way, or one that begins now. Does not reject. */
+  private begin(): Promise<void> {
     this.reading ??= this.read()
       .catch(() => undefined)
       .finally(() => (this.reading = undefined));
-    // A store may take long to fail; a request does not wait for that.
-    await withTimeout(this.clock, waitMsMax, this.reading, () => new Error("still reading")).catch(
-      () => undefined,
-    );
+    return this.reading;
+  }
+
+  /** Waits for a reading, but not for a store that takes long to fail. Does not throw. */
+  private async atMost(reading: Promise<void>): Promise<void> {
+    const slow = () => new Error("still reading");
+    await withTimeout(this.clock, waitMsMax, reading, slow).catch(() => undefined);
   }
 
   /** The token in an object; undefined if the object is damaged, so that it is refused and all others count. */
@@ -97,6 +132,7 @@ export class TokenSet {
 
   private async read(): Promise<void> {
     const began = this.clock.monotonicMs();
+    this.triedAt = began;
     const names = await listTokenNames(this.store);
     const current = new Map<string, ApiToken>();
     for (const [id, name] of names) {
@@ -118,6 +154,7 @@ function callerBy(token: ApiToken | undefined, secret: string, clock: Clock): Ca
   const { id, name, role, expiresAt } = token;
   return { id, name, role, expiresAt };
 }
+const unreadable = () => new Refusal("unavailable", "tokens cannot be read now");
 
 function isSame(a: string, b: string): boolean {
   return timingSafeEqual(Buffer.from(a, "hex"), Buffer.from(b, "hex"));

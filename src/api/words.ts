@@ -52,12 +52,13 @@ export const word = printable(4000, "an argument");
 /** In a query, where everything is text. */
 export const flag = v.picklist(["true", "false"], "true or false");
 
-export const countUpTo = (most: number) => {
-  const says = `a count from 0 to ${most}`;
+/** A whole number, in a query. */
+export const countFrom = (least: number, most: number) => {
+  const says = `a whole number from ${least} to ${most}`;
   return v.pipe(
     v.string(says),
     v.regex(/^\d{1,9}$/, says),
-    v.check((text) => Number(text) <= most, says),
+    v.check((text) => Number(text) >= least && Number(text) <= most, says),
   );
 };
 

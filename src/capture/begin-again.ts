@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { isFenced } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { expiryPrefix } from "../format/names.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -38,7 +38,7 @@ export async function beginAgain<C>(
       return await begin(repository);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof ThinkbackError && error.code === "fenced") throw error;
+      if (isFenced(error)) throw error;
       waits(error as Error);
     }
     await clock.sleep(pauseMs, signal);

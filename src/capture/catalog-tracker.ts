@@ -1,5 +1,6 @@
 import type { CatalogRecord, TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
+import { isOwnHook } from "../own-hook.js";
 import { Catalog, type KnownServer } from "../repository/log/catalog.js";
 import type { LogWriter } from "../repository/log/log-writer.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
@@ -141,7 +142,8 @@ function noUpdate(missing: KnownServer[]): Updated {
   return { missing, changed: new Set(), gone: new Set(), isAccessChanged: false, at: undefined };
 }
 
+/** A hook that a restore or a standby has put there is to go. */
 function lostHook(before: string, now: object): boolean {
   const had = (JSON.parse(before) as Partial<TableConfig>).write_hook;
-  return Boolean(had) && (now as Partial<TableConfig>).write_hook === null;
+  return Boolean(had) && !isOwnHook(had) && (now as Partial<TableConfig>).write_hook === null;
 }

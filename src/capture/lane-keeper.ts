@@ -11,22 +11,20 @@
  */
 import { aborted } from "../abort.js";
 import type { Clock } from "../clock.js";
-import { isDamage, ThinkbackError } from "../errors.js";
+import { isDamage, isFenced } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { knownLane, type Lane, nameInWhole } from "../repository/lanes.js";
-import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import { listClaims } from "../repository/log/claims.js";
-import { endOfLog } from "../repository/log/log-end.js";
-import { LogView } from "../repository/log/log-view.js";
 import type { Wish } from "../repository/registers/handovers.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { type Coordinator, type Member, memberRenewMs } from "../repository/registers/members.js";
 import type { Source } from "../rethinkdb/source.js";
 import { failureOf } from "../storage/object-store.js";
-import { Backoff } from "./backoff.js";
 import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
+import { goneWriter, shutOut } from "./gone-members.js";
 import { nextTurn } from "./lane-shares.js";
 import { LaneTables } from "./lane-tables.js";
+import { LanesInTrouble } from "./lanes-in-trouble.js";
 import { ifDamaged, LanesToCapture } from "./lanes-to-capture.js";
 import { mayPass, runCapture } from "./run-capture.js";
 import { clockOfSource } from "./shifted-clock.js";
@@ -43,9 +41,6 @@ export interface LaneKeeperOptions {
 
 /** How often a process that captures the only lane looks whether there are more by now. */
 const settingsEveryMs = 15_000;
-/** After a lane's capture has failed, it is not tried again for a while; each time in a row for twice as long. */
-const pauseFirstMs = 5000;
-const pauseLastMs = 120_000;
 /** A lane that nobody has for so long is taken by whoever can, beyond its share: another process may not be able to. */
 const freeMsMax = 20_000;
 /** How long a process that is told to end waits for others to go on in its lanes. */
@@ -65,8 +60,7 @@ export class LaneKeeper {
   private isSharing = false;
   /** Told to wait for its turn, however often others capture. */
   private standsBy = false;
-  /** Until when a lane is left alone, by the monotonic clock. */
-  private readonly pausing = new Map<number, { untilMs: number; backoff: Backoff }>();
+  private readonly trouble = new LanesInTrouble();
   /** Since when nobody has a lane, by the monotonic clock. */
   private readonly freeSince = new Map<number, number>();
   private readonly failed = new AbortController();
@@ -87,9 +81,9 @@ export class LaneKeeper {
     this.lanes = new LanesToCapture(repository, clock, everyMs);
   }
 
-  /** True while this process captures the lane. */
-  has(lane: number): boolean {
-    return this.running.has(lane);
+  /** True in one of the processes that share the lanes: it speaks for all while nobody can capture lane 0. */
+  get leads(): boolean {
+    return this.others.every(({ unique }) => this.coordinator.unique < unique);
   }
 
   /**
@@ -175,6 +169,7 @@ export class LaneKeeper {
         await this.takeTurn();
       } catch (error) {
         if (failureOf(error) !== "unavailable") throw error;
+        this.tellUncaptured(error as Error);
       }
       const dueMs = this.clock.monotonicMs() + idlePaceMs(this.repository.store);
       do await this.clock.sleep(this.coordinator.renewMs, over).catch(() => undefined);
@@ -207,8 +202,9 @@ export class LaneKeeper {
   }
 
   private async takeTurn(): Promise<void> {
-    const { clock, freeSince, others, pausing, replaces } = this;
+    const { clock, freeSince, others, replaces, trouble } = this;
     const lanes = this.lanes.numbers;
+    await this.endTroubles(lanes);
     const now = clock.monotonicMs();
     const held = new Set([...this.running.keys(), ...others.flatMap((other) => other.lanes)]);
     for (const lane of lanes) {
@@ -218,13 +214,40 @@ export class LaneKeeper {
     const isLong = (lane: number) => now - (freeSince.get(lane) ?? now) > freeMsMax;
     const own = { unique: this.coordinator.unique, lanes: [...this.running.keys()], replaces };
     const { free, asked } = nextTurn(own, others, lanes);
-    const isDue = (lane: number) => (pausing.get(lane)?.untilMs ?? 0) <= now;
+    const isDue = (lane: number) => trouble.isDue(lane, now);
     const left = lanes.filter((lane) => !held.has(lane) && isLong(lane));
     const taken = [...new Set([...free, ...left])].filter(isDue);
     for (const lane of taken) await this.take(lane, false);
     for (const lane of asked.filter(isDue)) await this.take(lane, true);
     // Others see at once what is taken.
     if (taken.length + asked.length > 0) await this.renew();
+  }
+
+  /** Of a lane that another process captures by now, or that is not to be captured any more, nothing is wrong here. */
+  private async endTroubles(lanes: readonly number[]): Promise<void> {
+    for (const lane of this.trouble.lanes) {
+      const isHere = this.running.has(lane) || lanes.includes(lane);
+      if (isHere && !(await this.isElsewhere(lane).catch(ifDamaged))) continue;
+      this.trouble.forget(lane);
+      this.options.observer(lane).ends();
+    }
+  }
+
+  /** True if another member says that it has the lane, and has claimed it: until then it may fail as this one did. */
+  private async isElsewhere(number: number): Promise<boolean> {
+    const holder = this.others.find(({ lanes }) => lanes.includes(number));
+    if (!holder || this.running.has(number)) return false;
+    const claim = (await listClaims((await this.lanes.lane(number)).store)).at(-1);
+    return claim?.member === holder.unique;
+  }
+
+  /** While the store is away no lane can be taken: tells it once of each that nobody has. */
+  private tellUncaptured(error: Error): void {
+    const held = new Set([...this.running.keys(), ...this.others.flatMap(({ lanes }) => lanes)]);
+    for (const lane of this.lanes.numbers) {
+      if (!held.has(lane) && this.trouble.tell(lane))
+        this.options.observer(lane).beginsLater(error);
+    }
   }
 
   /** Lets the other members go on in this process's lanes, before it ends: then there is no gap. */
@@ -261,7 +284,7 @@ export class LaneKeeper {
       this.noteFailure(number, error);
       return;
     }
-    const gone = asks ? undefined : await this.goneWriter(lane).catch(ifDamaged);
+    const gone = asks ? undefined : await goneWriter(lane.store, this.coordinator).catch(ifDamaged);
     if (gone) this.options.observer(number).goesOnAfter(gone.claim);
     this.begin(lane, {
       ...this.options.capture(lane),
@@ -285,7 +308,7 @@ export class LaneKeeper {
     const done = this.capture(lane, options, stop.signal).then(
       (successor) => {
         this.running.delete(number);
-        this.pausing.delete(number);
+        this.trouble.end(number);
         this.options.observer(number).ends();
         this.next = this.running.size === 0 ? successor : undefined;
         if (successor && this.isSharing) this.options.observer(number).hasHandedOver(successor);
@@ -293,11 +316,13 @@ export class LaneKeeper {
       },
       (error: unknown) => {
         this.running.delete(number);
-        this.options.observer(number).ends();
-        // It was of use: what failed now is something else.
-        if (this.clock.monotonicMs() - beganMs > pauseLastMs) this.pausing.delete(number);
-        if (this.isShutOut(error, beganMs)) this.failed.abort(shutOut(error));
-        else this.noteFailure(number, error);
+        this.trouble.noteCaptured(number, this.clock.monotonicMs() - beganMs);
+        // A lane that has failed has not ended: it stays this process's until another one has it.
+        if (!this.isShutOut(error, beganMs)) this.noteFailure(number, error);
+        else {
+          this.options.observer(number).ends();
+          this.failed.abort(shutOut(error));
+        }
       },
     );
     this.running.set(number, { stop, done });
@@ -308,10 +333,11 @@ export class LaneKeeper {
    * watches over it starts it anew; one that stands by waits for its turn instead.
    */
   private isShutOut(error: unknown, beganMs: number): boolean {
-    const isFenced = error instanceof ThinkbackError && error.code === "fenced";
     const { heldSinceMs } = this;
     const hasLapsed = heldSinceMs === undefined || heldSinceMs > beganMs;
-    return this.isSharing && isFenced && hasLapsed && this.running.size === 0 && !this.standsBy;
+    return (
+      this.isSharing && isFenced(error) && hasLapsed && this.running.size === 0 && !this.standsBy
+    );
   }
 
   /** See CaptureOptions. A process that shares nothing is not among the members. */
@@ -327,20 +353,9 @@ export class LaneKeeper {
       this.failed.abort(error);
       return;
     }
-    const backoff = this.pausing.get(number)?.backoff ?? new Backoff(pauseFirstMs, pauseLastMs);
-    this.pausing.set(number, { untilMs: this.clock.monotonicMs() + backoff.next(), backoff });
+    this.trouble.pause(number, this.clock.monotonicMs());
+    this.trouble.tell(number);
     this.options.observer(number).beginsLater(error as Error);
-  }
-
-  /** The last writer of a lane, if it is a member that is there no more and has not closed its log. */
-  private async goneWriter({ store }: Lane): Promise<WriterMayRun | undefined> {
-    const claim = (await listClaims(store)).at(-1);
-    if (claim?.member === undefined || !this.coordinator.hasGone(claim.member)) return undefined;
-    const end = await endOfLog(await LogView.read(store));
-    const last = end?.epoch === claim.epoch ? end : undefined;
-    return last?.closed
-      ? undefined
-      : new WriterMayRun(claim, last, last?.to ?? claim.started, false);
   }
 
   private async capture(
@@ -367,13 +382,4 @@ export class LaneKeeper {
       source.close();
     }
   }
-}
-
-function shutOut(cause: unknown): ThinkbackError {
-  const message =
-    "this process stood still, or could not tell the others that it runs: they have taken all its lanes";
-  return new ThinkbackError("fenced", message, {
-    hint: "start it again: it shares the lanes with the others. What it did not store is resynced by them",
-    cause,
-  });
 }

@@ -1,7 +1,8 @@
 /** The life of a process that captures: it waits for its turn, captures, and begins again where it can. */
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { isFenced } from "../errors.js";
 import type { Repository } from "../format/description.js";
+import type { WriterMayRun } from "../repository/log/claim-epoch.js";
 import type { Wish } from "../repository/registers/handovers.js";
 import type { Source } from "../rethinkdb/source.js";
 import { failureOf } from "../storage/object-store.js";
@@ -19,6 +20,8 @@ interface Setting {
   clock: Clock;
   observer: CaptureObserver;
   signal: AbortSignal;
+  /** The writer that had fallen silent when this process began last, and could not. */
+  silent: WriterMayRun | undefined;
 }
 
 /**
@@ -33,7 +36,7 @@ export async function runCapture(
   observer: CaptureObserver,
   signal: AbortSignal,
 ): Promise<Wish | undefined> {
-  const setting = { source, repository, clock, observer, signal };
+  const setting: Setting = { source, repository, clock, observer, signal, silent: undefined };
   let next = await inTurn(setting, options);
   while (!signal.aborted && (standsBy(options) || (next && (await isForNobody(setting, next))))) {
     // Where the repository is away nobody goes on either: it is an error, unless this process stands by.
@@ -78,8 +81,7 @@ async function inTurn(setting: Setting, options: CaptureOptions): Promise<Wish |
 
 /** The store or the source is away, or another one captures. */
 export function mayPass(error: unknown): boolean {
-  const isFenced = error instanceof ThinkbackError && error.code === "fenced";
-  return isFenced || isTransient(error) || failureOf(error) === "unavailable";
+  return isFenced(error) || isTransient(error) || failureOf(error) === "unavailable";
 }
 
 /** Captures in one epoch, and in further ones if what it has stored is lost. */
@@ -126,7 +128,8 @@ async function begin(setting: Setting, options: CaptureOptions): Promise<Capture
     );
   const isWaiting = standsBy(options) && !options.takeOver;
   const silent = isWaiting
-    ? await standBy(store, isThere, clock, owner, observer, signal)
+    ? await standBy(store, isThere, clock, owner, observer, signal, setting.silent)
     : options.gone;
+  setting.silent = silent;
   return Capture.begin(source, repository, clock, options, observer, signal, { silent });
 }

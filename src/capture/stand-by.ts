@@ -33,7 +33,9 @@ const successorMs = 60_000;
 const successorPollMs = 500;
 
 /**
- * Resolves when no other capture runs, as far as anybody can tell.
+ * Resolves when no other capture runs, as far as anybody can tell. It is told that one runs unless that is the writer
+ * that is known to be silent, and as long as it stores nothing.
+ * @param known the writer that was found silent the last time
  * @param isThere false while the repository is away, or another one is in its place: then nothing can be told
  * @returns the writer that has stored nothing, if it has not closed its log
  * @throws the signal's reason if that aborts first
@@ -45,6 +47,7 @@ export async function standBy(
   owner: Owner,
   observer: StandbyObserver,
   signal: AbortSignal,
+  known?: WriterMayRun,
 ): Promise<WriterMayRun | undefined> {
   let silent: Silent | undefined;
   for (;;) {
@@ -64,7 +67,8 @@ export async function standBy(
     if (isGone(owner, claim)) return undefined;
     const may = new WriterMayRun(claim, last, last?.to ?? claim.started, false);
     if (silent?.epoch === claim.epoch && silent.newest === last?.name) return may;
-    silent = await untilSilent(store, clock, may, observer, signal);
+    const isNews = !known?.isStillAt(claim, last);
+    silent = await untilSilent(store, clock, may, isNews, observer, signal);
   }
 }
 
@@ -77,17 +81,22 @@ interface Silent {
   newest: string | undefined;
 }
 
-/** Resolves when the writer stores nothing more; with undefined if it has closed its log. */
+/**
+ * Resolves when the writer stores nothing more; with undefined if it has closed its log.
+ * @param isNews false while nobody is to be told of the writer
+ */
 async function untilSilent(
   store: ObjectStore,
   clock: Clock,
   may: WriterMayRun,
+  isNews: boolean,
   observer: StandbyObserver,
   signal: AbortSignal,
 ): Promise<Silent | undefined> {
   const { claim, last } = may;
   const silentMs = silenceOf(may);
-  observer.standsBy(claim, silentMs);
+  if (isNews) observer.standsBy(claim, silentMs);
+  let isTold = isNews;
   let known = last?.name;
   let endMs = clock.monotonicMs() + silentMs;
   while (clock.monotonicMs() < endMs) {
@@ -101,6 +110,8 @@ async function untilSilent(
       },
     );
     if (newest === undefined || newest === known) continue;
+    if (!isTold) observer.standsBy(claim, silentMs);
+    isTold = true;
     known = newest;
     endMs = clock.monotonicMs() + silentMs;
     if ((await openSegment(store, newest)).index.footer.closed) return undefined;

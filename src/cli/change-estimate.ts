@@ -132,21 +132,26 @@ function requestsOf({ tables, all }: Extent, look: StoreUse): RequestCounts {
   };
 }
 
-export function estimateText({
+export function estimateText(estimate: Estimate): string {
+  const { cost } = estimate;
+  const price = cost ? costText(cost) : "no price without --profile or --prices";
+  return `${takingText(estimate)}; ${price}`;
+}
+
+export const costText = ({ total, currency, profile, asOf }: NonNullable<Estimate["cost"]>) =>
+  `${total.toFixed(4)} ${currency} by ${profile} of ${asOf}`;
+
+/** How long it takes, and what it sends, without what that costs. */
+export function takingText({
   seconds,
   by,
   writes,
-  requests,
+  requests: { put, get, head, list },
   storedBytes,
-  cost,
-}: Estimate): string {
-  const { put, get, head, list } = requests;
-  const price = cost
-    ? `${cost.total.toFixed(4)} ${cost.currency} by ${cost.profile} of ${cost.asOf}`
-    : "no price without --profile or --prices";
+}: Pick<Estimate, "seconds" | "by" | "writes" | "requests" | "storedBytes">): string {
   return (
     `carrying it out: about ${seconds.toFixed(1)} s (by ${by}), ${formatCount(writes)} writes to the server; ` +
     `to the store ${formatCount(put)} PUT, ${formatCount(get)} GET, ${formatCount(head)} HEAD, ${formatCount(list)} LIST, ` +
-    `up to ${formatBytes(storedBytes)} stored and read back; ${price}`
+    `up to ${formatBytes(storedBytes)} stored and read back`
   );
 }

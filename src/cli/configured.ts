@@ -5,7 +5,14 @@
 import type { Command } from "commander";
 import { hasPassword } from "../configuration/addresses.js";
 import { type ConfigurationFile, readConfiguration } from "../configuration/file.js";
-import { attributeOf, isSecret, mayHoldPassword, type OptionRow } from "../configuration/option.js";
+import {
+  attributeOf,
+  isSecret,
+  mayHoldPassword,
+  type OptionRow,
+  takes,
+} from "../configuration/option.js";
+import { options } from "../configuration/options.js";
 import { readableSecrets } from "../configuration/secret-file.js";
 import {
   type Environment,
@@ -65,6 +72,14 @@ export async function configure(command: Command, surroundings: Surroundings): P
   ];
   command.setOptionValue("warnings", warnings);
   return settings;
+}
+
+/** True if this process's environment or its configuration file names a target for commands that are given none. */
+export async function namesTarget({ config }: Pick<Configured, "config">): Promise<boolean> {
+  const file = config === undefined ? undefined : await readConfiguration(config, process.cwd());
+  const rows = options.filter((row) => row.oneOf === "target" && takes("diff", row));
+  const { byAttribute } = settingsOf(rows, new Map(), process.env, file);
+  return [...byAttribute.values()].some(isSet);
 }
 
 /** The values of the command line. */

@@ -4,7 +4,6 @@ import { aborted } from "../abort.js";
 import { readConsole } from "../api/console-files.js";
 import { makeServer } from "../api/server.js";
 import { systemClock } from "../clock.js";
-import type { PrintedCommands } from "../commands.js";
 import { isLoopback, parseListen } from "../configuration/listen-address.js";
 import { localWaker } from "../coordination/wake.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -50,12 +49,13 @@ export async function consoleCommand(args: ConsoleArguments, output: Output): Pr
   const clock = systemClock;
   const server = makeServer({
     store,
-    commands: withTarget(commandsOn({ ...args, repo: repo! }, copies), args),
+    commands: commandsOn({ ...args, repo: repo! }, copies),
     clock,
     facts: new Facts(clock),
     waker: localWaker(),
     hosts: [],
-    work: { version, targets: null, seesLive },
+    work: { version, targets: null },
+    live: seesLive ? targetIn(args) : undefined,
     console: files,
     ownToken: token,
     onDefect: (error, route) => output.note(`thinkback: ${route} failed: ${messageOf(error)}`),
@@ -63,8 +63,10 @@ export async function consoleCommand(args: ConsoleArguments, output: Output): Pr
   });
   try {
     const url = await server.app.listen(place);
-    output.line(`the console is at ${url}/`);
-    output.line(`sign in with ${text}`);
+    // The result comes at the end; whoever reads that only needs this before.
+    const tell = (line: string) => (output.json ? output.note(line) : output.line(line));
+    tell(`the console is at ${url}/`);
+    tell(`sign in with ${text}`);
     output.note("thinkback: Ctrl-C ends it, and with it this token");
     await aborted(stop);
   } catch (error) {
@@ -87,17 +89,10 @@ function ownToken() {
   return { text: tokenText(id, secret), token };
 }
 
-/** The commands, which compare with this target. Its URL may hold a password: it goes into no arguments. */
-function withTarget(commands: PrintedCommands, args: TargetArguments): PrintedCommands {
-  const target = {
-    THINKBACK_TARGET: args.target.join(" "),
-    THINKBACK_TARGET_FILE: args.target.length > 0 ? "" : (args.targetFile ?? ""),
-    THINKBACK_TARGET_PASSWORD: args.targetPassword ?? "",
-    THINKBACK_TARGET_PASSWORD_FILE: args.passwordFile ?? "",
-  };
-  const environment = target;
-  return {
-    run: (words, options) => commands.run(words, { ...options, environment }),
-    print: (words, options) => commands.print(words, { ...options, environment }),
-  };
-}
+/** The environment in which a command compares with this target: its URL may hold a password. */
+const targetIn = (args: TargetArguments): Record<string, string> => ({
+  THINKBACK_TARGET: args.target.join(" "),
+  THINKBACK_TARGET_FILE: args.target.length > 0 ? "" : (args.targetFile ?? ""),
+  THINKBACK_TARGET_PASSWORD: args.targetPassword ?? "",
+  THINKBACK_TARGET_PASSWORD_FILE: args.passwordFile ?? "",
+});

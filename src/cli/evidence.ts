@@ -44,7 +44,7 @@ export async function evidenceCommand(
   output: Output,
 ): Promise<void> {
   const now = systemClock.now();
-  const period = periodOf(args, now);
+  const period = periodOf(args, now, output);
   const given = args.sign === undefined ? undefined : await keyIn(args.sign);
   const out = args.out ?? `evidence-${dayOf(period.from)}-to-${dayOf(period.to)}`;
   await refuseFull(out);
@@ -61,11 +61,20 @@ export async function evidenceCommand(
   output.result({ out, by: byOf(signer), ...evidenceResult(report) });
 }
 
-function periodOf({ from, to }: EvidenceArguments, now: number): Period {
-  const period = {
-    from: parseInstant(from, now),
-    to: to === undefined ? now : parseInstant(to, now),
-  };
+/** A report is of what has been: a period that is not over ends now. */
+function periodOf({ from, to }: EvidenceArguments, now: number, output: Output): Period {
+  const asked = to === undefined ? now : parseInstant(to, now);
+  const period = { from: parseInstant(from, now), to: Math.min(asked, now) };
+  if (period.from > now) {
+    throw new ThinkbackError("usage", `--from ${from} has not come yet`, {
+      hint: "a report is of a period that has begun",
+    });
+  }
+  if (asked > now) {
+    output.note(
+      `thinkback: --to ${to} has not come yet: the report ends now, at ${formatInstant(now)}`,
+    );
+  }
   if (period.from <= period.to) return period;
   throw new ThinkbackError("usage", `--from ${from} is after --to ${to ?? "now"}`, {
     hint: "give the earlier time first",

@@ -47,7 +47,7 @@ export function laneOf(lane: number): { lane?: number } {
 }
 
 /** Tells all of them, each as far as it listens. */
-function tellingAll(observers: readonly Partial<CaptureObserver>[]): CaptureObserver {
+export function tellingAll(observers: readonly Partial<CaptureObserver>[]): CaptureObserver {
   const all = observers as readonly Record<string, ((...told: unknown[]) => void) | undefined>[];
   return new Proxy({} as CaptureObserver, {
     get:

@@ -149,6 +149,7 @@ function print(
       at: formatInstant(at),
       before: formatInstant(before),
       until: isoOrNull(burst?.to),
+      count: burst?.count ?? null,
       table: table ?? (tables?.length === 1 ? tables[0] : null),
       tables: tables ?? null,
       text,

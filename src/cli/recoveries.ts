@@ -28,6 +28,7 @@ import { openRepository } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { formatTable, type Output, shellWord } from "./output.js";
 import { progressBar } from "./progress.js";
+import { recoveryLines } from "./recovery-text.js";
 import { countedStore } from "./store-use-text.js";
 import { userName } from "./user-name.js";
 
@@ -204,8 +205,7 @@ function print(recovery: Recovery, output: Output): void {
   const { id, by, createdAt, confirmedBy, approvedBy, worker, progress, error } = recovery;
   output.line(`recovery ${id}: ${commandText(recovery)}`);
   output.line(`requested by ${by.name} (${by.via}) at ${formatInstant(createdAt)}`);
-  if (recovery.plan)
-    output.line(`plan, event ${recovery.planIn}: ${JSON.stringify(recovery.plan)}`);
+  printLines("plan", recovery, output);
   if (confirmedBy) output.line(`confirmed by ${confirmedBy.name} (${confirmedBy.via})`);
   if (approvedBy) output.line(`approved by ${approvedBy.name} (${approvedBy.via})`);
   for (const line of waitingLines(recovery)) output.line(line);
@@ -213,7 +213,7 @@ function print(recovery: Recovery, output: Output): void {
   if (progress) output.line(progressText(progress));
   const attempt = recovery.attempt > 1 ? `, attempt ${recovery.attempt}` : "";
   output.line(`${stateText(recovery)}${attempt}`);
-  if (recovery.result) output.line(`result: ${JSON.stringify(recovery.result)}`);
+  printLines("result", recovery, output);
   if (error) output.line(`error: ${error.message}${error.hint ? `\n  → ${error.hint}` : ""}`);
 }
 
@@ -228,6 +228,13 @@ function waitingLines({ id, planIn, waitsFor }: Recovery): string[] {
 
 const stateText = ({ state, waitsFor }: Pick<Recovery, "state" | "waitsFor">) =>
   waitsFor.length === 0 ? state : `${state} for ${waitsFor.join(" and ")}`;
+
+function printLines(what: "plan" | "result", recovery: Recovery, output: Output): void {
+  const [first, ...lines] = recoveryLines(recovery.command, what, recovery[what]);
+  if (first === undefined) return;
+  output.line(`${what}: ${first}`);
+  for (const line of lines) output.line(line.replaceAll(/^/gm, "  "));
+}
 
 function eventText(event: RecoveryEvent, before: RecoveryEvent | undefined): string {
   const { at, state, waitsFor = [], by, progress, error, worker, confirmedBy, approvedBy } = event;

@@ -5,6 +5,7 @@ import { systemClock } from "../clock.js";
 import { Replicas } from "../copies/replicas.js";
 import type { Repository } from "../format/description.js";
 import type { Facts } from "../health/facts.js";
+import { isFirst } from "../health/frontier.js";
 import { thisProcess } from "../owner.js";
 import type { Lane } from "../repository/lanes.js";
 import type { Wish } from "../repository/registers/handovers.js";
@@ -27,6 +28,7 @@ import { openTried, storeOf } from "./tried-store.js";
 export class Capturing {
   readonly observers: LaneObservers;
   private readonly since = systemClock.now();
+  private keeper: LaneKeeper | undefined;
 
   private constructor(
     private readonly settings: RunSettings,
@@ -83,9 +85,9 @@ export class Capturing {
     }
   }
 
-  /** True while this process captures lane 0. */
+  /** True while this is the first process. */
   get isFirst(): boolean {
-    return this.facts.lanes.get(0)?.isStandingBy === false;
+    return isFirst(this.facts, this.keeper?.leads !== false);
   }
 
   /** Captures until the signal aborts, or another process goes on in its place, which is returned. */
@@ -95,13 +97,13 @@ export class Capturing {
       sourceAt(settings.args, (server) =>
         log.info({ server, ...laneOf(lane) }, "connected to the source"),
       );
-    const keeper = new LaneKeeper(repository, systemClock, coordinator, {
+    this.keeper = new LaneKeeper(repository, systemClock, coordinator, {
       openSource,
       observer: (lane) => observers.telling(lane),
       capture: (lane) => this.optionsOf(lane),
       reopen: () => this.reopen(),
     });
-    return keeper.run(signal);
+    return this.keeper.run(signal);
   }
 
   /** Brings the copies up to date. */

@@ -67,10 +67,7 @@ export function coordinationOf(
 ): Coordination {
   const unique = randomUUID().replaceAll("-", "");
   const members = new StoredMembers(store, systemClock, thisProcess, unique);
-  if (!tried) {
-    facts.coordinator = { kind: "repository", location: store.location, fails: undefined };
-    return { coordinator: members, waker: localWaker(), end: () => undefined };
-  }
+  if (!tried) return { coordinator: members, waker: localWaker(), end: () => undefined };
   const { redis, address } = tried;
   const location = shownRedis(address);
   const channel = new RedisMembers(redis, description.id);
@@ -87,19 +84,16 @@ export function coordinationOf(
   };
 }
 
-/** Notes in the facts whether Redis answers, and tells it in the log. */
+/** Notes in the facts when Redis answers, and tells in the log whether it does. */
 function telling(location: string, facts: Facts, log: Log): RedisObserver {
-  const note = (fails: { since: number; reason: string } | undefined) => {
-    facts.coordinator = { kind: "redis", location, fails };
-  };
-  note(undefined);
   return {
+    redisAnswers: () => {
+      facts.redis = { answeredAt: systemClock.now() };
+    },
     redisFails: (error) => {
-      note({ since: systemClock.now(), reason: messageOf(error) });
       log.warn({ redis: location, error: messageOf(error) }, awayText);
     },
     redisIsBack: () => {
-      note(undefined);
       log.info({ redis: location }, "Redis answers again");
     },
   };

@@ -4,7 +4,7 @@ import type { KeptSegment } from "../capture/left-spool.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import type { LogLost } from "../capture/own-log.js";
 import type { PaceChange } from "../capture/tick-pace.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { isFenced, messageOf } from "../errors.js";
 import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -265,8 +265,8 @@ export class RunObserver
 
   beginsLater(error: Error): void {
     this.progress.clear();
-    const isFenced = error instanceof ThinkbackError && error.code === "fenced";
-    if (isFenced) this.log.warn({ reason: error.message }, "another process captures here now");
+    if (isFenced(error))
+      this.log.warn({ reason: error.message }, "another process captures here now");
     else this.log.error({ error: error.message }, "the capture cannot go on yet; it tries again");
   }
 

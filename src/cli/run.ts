@@ -59,6 +59,8 @@ export async function run(
     if (roles.has("capture")) capturing = await Capturing.open(settings, use, facts, log);
     const repository = capturing?.repository ?? (await openRepository(storeOf(args, use)));
     coordination = coordinationOf(redis, repository, facts, log);
+    // Who captures nothing tells the others nothing.
+    if (redis && capturing) facts.redis = { answeredAt: undefined };
     const work = { settings, repository, capturing, coordination, use, facts, log };
     const stop = stopOnSignals((signal) => log.info({ signal }, endingText(capturing, facts)));
     const next = await workUntil(stop, work);
@@ -121,9 +123,9 @@ async function workUntil(stop: AbortSignal, work: Work): Promise<Wish | undefine
   } catch (error) {
     ended.abort(new Error("the work has failed"));
     // A recovery that is stopped is left to others, and who is told of alarms is told of this.
-    const ending = Promise.all([goingOn, endService(error)]);
+    const closing = Promise.all([goingOn, endService(error)]);
     const late = () => new Error("the service does not end");
-    await withTimeout(systemClock, fallenMsMax, ending, late).catch(() => undefined);
+    await withTimeout(systemClock, fallenMsMax, closing, late).catch(() => undefined);
     throw error;
   }
   await endService();

@@ -21,7 +21,7 @@ export interface Serving {
   waker: Waker;
   clock: Clock;
   log: Log;
-  /** True while this process does what only one of them may: it captures lane 0. */
+  /** True while this process does what only one of them may, see frontier.ts. */
   isFirst: () => boolean;
   /** Aborts when the process is to end. */
   signal: AbortSignal;

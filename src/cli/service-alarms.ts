@@ -6,7 +6,7 @@ import { MassWatch } from "../alarms/mass-watch.js";
 import { statusSeen } from "../alarms/status-seen.js";
 import { symptoms } from "../alarms/symptoms.js";
 import { AlarmWatch, slackOf, type WatchObserver } from "../alarms/watch.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { isFenced, messageOf, ThinkbackError } from "../errors.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import { writtenBetween } from "../recovery/written-between.js";
 import { sizeBytes } from "../size.js";
@@ -78,8 +78,7 @@ export const alarms: ServicePart = (served) => {
     stopListening();
     await Promise.all(tasks);
     // Where another process has gone on, the backup goes on.
-    const isFenced = failure instanceof ThinkbackError && failure.code === "fenced";
-    await watch.end(failure === undefined || isFenced ? undefined : fallen(failure));
+    await watch.end(failure === undefined || isFenced(failure) ? undefined : fallen(failure));
   });
 };
 

@@ -5,9 +5,11 @@ import { readConsole } from "../api/console-files.js";
 import { makeServer } from "../api/server.js";
 import { isLoopback, type ListenAddress, parseListen } from "../configuration/listen-address.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { namesTarget } from "./configured.js";
+import { accessToSource, isGiven } from "./connect.js";
 import type { RunArguments } from "./run-arguments.js";
 import type { Served, ServicePart } from "./served.js";
-import { recoveryTargetsOf } from "./service-recoveries.js";
+import { recoveryTargetsOf, sourceAsTarget } from "./service-recoveries.js";
 import { version } from "./version.js";
 
 export const apiPart: ServicePart = async (served) => {
@@ -21,12 +23,12 @@ export const apiPart: ServicePart = async (served) => {
     clock,
     facts,
     waker,
+    live: await liveTablesOf(args),
     hosts: args.apiHost,
     tls,
     work: {
       version,
       targets: args.recoveries && roles.has("restore") ? [...recoveryTargetsOf(args).keys()] : null,
-      seesLive: roles.has("capture"),
     },
     console: await readConsole(),
     metrics: async () => {
@@ -81,6 +83,16 @@ export function apiPlace(
   throw new ThinkbackError("usage", `--api ${api} would send tokens and documents unencrypted`, {
     hint: "give --api-cert and --api-key; or an address such as 127.0.0.1; or --api-insecure, if a proxy in front of it does TLS",
   });
+}
+
+/**
+ * The environment in which a command reaches the live tables: those of the target that the configuration names, or else
+ * of the source. Undefined if there is neither.
+ */
+async function liveTablesOf(args: RunArguments): Promise<Record<string, string> | undefined> {
+  // Commands in processes of their own find it by themselves.
+  if (await namesTarget(args)) return {};
+  return isGiven(accessToSource(args)) ? sourceAsTarget(args) : undefined;
 }
 
 async function tlsOf({ apiCert, apiKey }: Served["args"]) {

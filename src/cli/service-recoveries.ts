@@ -8,6 +8,7 @@ import { liveTarget, targetName } from "../recoveries/allowed.js";
 import { RecoveryWorker, type WorkerObserver } from "../recoveries/worker.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
+import type { SourceArguments } from "./connect.js";
 import type { Log } from "./log.js";
 import type { RunArguments } from "./run-arguments.js";
 import type { ServicePart } from "./served.js";
@@ -70,7 +71,8 @@ const nothing = {
   THINKBACK_TARGET_PASSWORD_FILE: "",
 };
 
-function sourceAsTarget(args: RunArguments): Record<string, string> {
+/** The environment in which a command reaches the source as its target. */
+export function sourceAsTarget(args: SourceArguments): Record<string, string> {
   const { source, sourceFile, sourcePassword, passwordFile } = args;
   return {
     THINKBACK_TARGET: source.join(" "),

@@ -28,6 +28,8 @@ export const beatMs = 2000;
 export const lifetimeMs = 3 * beatMs;
 
 export interface RedisObserver {
+  /** Redis has taken what this process tells, and has told of the others. */
+  redisAnswers(): void;
   /** Redis does not answer: what the repository says of the members counts. */
   redisFails(error: Error): void;
   redisIsBack(): void;
@@ -145,6 +147,7 @@ export class RedisCoordinator implements Coordinator {
       return undefined;
     }
     lease.renewed(sentMs, lifetimeMs);
+    this.observer.redisAnswers();
     this.answersSinceMs ??= clock.monotonicMs();
     if (this.isFailing) this.observer.redisIsBack();
     this.isFailing = false;

@@ -7,13 +7,14 @@ import { accessStream, catalogStream } from "../capture/frontier.js";
 import type { TableState } from "../capture/table-state.js";
 import type { Clock } from "../clock.js";
 import type { ReplicaObserver } from "../copies/replica.js";
-import { messageOf } from "../errors.js";
+import { isFenced, messageOf } from "../errors.js";
 import { isSystemStream, type Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { ClosedTick } from "../repository/log/log-writer.js";
 import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { noUse, type RequestListener, type Requests, type StoreUse } from "../storage/store-use.js";
+import { type LaneFacts, newLane } from "./lane-facts.js";
 import type { RepositoryState } from "./repository-state.js";
 
 /** A table that this process captures. */
@@ -36,36 +37,6 @@ export interface TableFacts {
   restorableTo: Instant | undefined;
   /** What was stored of it since this process began. */
   totals: Totals;
-}
-
-/** A lane that this process captures. */
-export interface LaneFacts {
-  lane: number;
-  /** Since when this process captures it, or stands by. */
-  since: Instant;
-  /** Another process captures it, and this one waits. */
-  isStandingBy: boolean;
-  /** What it had stored is gone from the repository, and it has not gone on yet. */
-  isLost: boolean;
-  /** Since when its capture could not begin, and why; undefined while it runs, or has not failed to. */
-  beginsLater: { since: Instant; reason: string } | undefined;
-  /** Since when the store has not taken its ticks, and why; undefined while it does. */
-  storeFails: { since: Instant; reason: string } | undefined;
-  /** What waits for the store. */
-  waiting: { memoryBytes: number; spoolBytes: number };
-  /** Since when nothing is read from the source, because memory and spool are full. */
-  readingStopped: Instant | undefined;
-  /** Since when the source does not say how much is written, and why: nothing can be proven. */
-  surveyFails: { since: Instant; reason: string } | undefined;
-  /** Since when the catalog cannot be read, and why. */
-  catalogUnreadable: { since: Instant; reason: string } | undefined;
-  /** Names of servers that are not reached: the catalog is not proven meanwhile. */
-  missingServers: readonly string[];
-  /** Up to where the catalog is proven, and users and grants, as far as the lane has them. */
-  catalogFrontier: Instant | undefined;
-  accessFrontier: Instant | undefined;
-  /** The end of the last tick that is durable, and when it was. */
-  lastTick: { to: Instant; storedAt: Instant } | undefined;
 }
 
 /** A way on which alarms are delivered. */
@@ -91,13 +62,10 @@ export interface WorkFacts {
   failures: number;
 }
 
-/** What tells this process of the others. */
-export interface CoordinatorFacts {
-  kind: "repository" | "redis";
-  /** Without a password. */
-  location: string;
-  /** Since when it has not answered, and why; undefined while it does. */
-  fails: { since: Instant; reason: string } | undefined;
+/** The Redis by which this process and the others tell each other of themselves. */
+export interface RedisFacts {
+  /** When it last answered; undefined before that. */
+  answeredAt: Instant | undefined;
 }
 
 export type TickListener = (lane: number, tick: ClosedTick) => void;
@@ -113,8 +81,8 @@ export class Facts {
   /** By table id. Dropped tables are not in it. */
   readonly tables = new Map<string, TableFacts>();
   readonly lanes = new Map<number, LaneFacts>();
-  /** Undefined before the process has begun to look for others. */
-  coordinator: CoordinatorFacts | undefined;
+  /** Undefined in a process that tells the others nothing by Redis. */
+  redis: RedisFacts | undefined;
   /** What was stored since this process began: also of lanes and tables that it captures no more. */
   readonly stored = { ...none, ticks: 0, segmentBytes: 0 };
   /** How often a table ceased to be watched since this process began. */
@@ -218,7 +186,12 @@ export class Facts {
       if (of) what(of);
     };
     return {
-      begins: () => this.begin(lane),
+      begins: () => {
+        // It tries again: until it captures, its trouble goes on.
+        const { beginsLater } = this.lanes.get(lane) ?? {};
+        this.begin(lane);
+        note((of) => void (of.beginsLater = beginsLater));
+      },
       ends: () => this.forget(lane),
       state: (table, state, detail: { reason?: string } = {}) => {
         note((of) => this.noteCapturing(of));
@@ -248,8 +221,15 @@ export class Facts {
         note((of) => void (of.catalogUnreadable = this.goingOn(of.catalogUnreadable, reason))),
       serversMissing: (names) => note((of) => void (of.missingServers = [...names])),
       logLost: () => note((of) => void (of.isLost = true)),
-      beginsLater: ({ message }) =>
-        note((of) => void (of.beginsLater = this.goingOn(of.beginsLater, message))),
+      beginsLater: (error) => {
+        // The repository may be away before the lane's capture could be tried at all.
+        if (!this.lanes.has(lane)) this.begin(lane);
+        note((of) => {
+          of.beginsLater = this.goingOn(of.beginsLater, error.message);
+          // Unless another process was faster, it is this one's turn.
+          if (!isFenced(error)) of.isStandingBy = false;
+        });
+      },
       beginsAgain: () =>
         note((of) => {
           of.isLost = false;
@@ -359,22 +339,7 @@ export class Facts {
   /** This process captures the lane, or stands by, from now on. */
   private begin(lane: number): void {
     this.forget(lane);
-    this.lanes.set(lane, {
-      lane,
-      since: this.clock.now(),
-      isStandingBy: false,
-      isLost: false,
-      beginsLater: undefined,
-      storeFails: undefined,
-      waiting: { memoryBytes: 0, spoolBytes: 0 },
-      readingStopped: undefined,
-      surveyFails: undefined,
-      catalogUnreadable: undefined,
-      missingServers: [],
-      catalogFrontier: undefined,
-      accessFrontier: undefined,
-      lastTick: undefined,
-    });
+    this.lanes.set(lane, newLane(lane, this.clock.now()));
   }
 }
 

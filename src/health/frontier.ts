@@ -1,10 +1,22 @@
 /** Up to where all of what a process captures is proven, and can be restored. */
 import { type Instant, leastOf } from "../instant.js";
-import type { Facts, LaneFacts } from "./facts.js";
+import type { Facts } from "./facts.js";
+import type { LaneFacts } from "./lane-facts.js";
 
 /** The lanes that this process captures: not those for which it stands by. */
 export function capturedLanes({ lanes }: Facts): LaneFacts[] {
   return [...lanes.values()].filter(({ isStandingBy }) => !isStandingBy);
+}
+
+/**
+ * True in the first process, which does what one has to do for all. It captures lane 0; while no process can, it is one
+ * of those that try.
+ * @param leads true in one of the processes that share the lanes
+ */
+export function isFirst({ lanes }: Facts, leads: boolean): boolean {
+  const lane = lanes.get(0);
+  if (!lane || lane.isStandingBy) return false;
+  return lane.beginsLater === undefined || leads;
 }
 
 /** The least frontier of all tables; where there are none, that of the catalog. Undefined while one has no proof. */

@@ -8,8 +8,9 @@
 import type { TableState } from "../capture/table-state.js";
 import { clockDifferenceMsMax } from "../clock.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { Facts, LaneFacts, TableFacts } from "./facts.js";
+import type { Facts, TableFacts } from "./facts.js";
 import { capturedLanes } from "./frontier.js";
+import type { LaneFacts } from "./lane-facts.js";
 
 export const faults = [
   /** What was stored is gone from the repository. */
@@ -132,7 +133,8 @@ function causeIn(facts: Facts, lane: LaneFacts, now: Instant, patience: number):
     );
   }
   if (beginsLater && isLong(beginsLater.since)) {
-    return wrong("capture", beginsLater.since, `nothing is captured: ${beginsLater.reason}`);
+    const { since, reason } = beginsLater;
+    return wrong("capture", since, `${uncaptured(facts)}: ${reason}`);
   }
   if (storeFails && isLong(storeFails.since)) {
     return wrong("store", storeFails.since, `the store takes no ticks: ${storeFails.reason}`);
@@ -163,6 +165,17 @@ function causeIn(facts: Facts, lane: LaneFacts, now: Instant, patience: number):
     );
   }
   return undefined;
+}
+
+/** What is not captured, as words. */
+function uncaptured(facts: Facts): string {
+  const lanes = capturedLanes(facts);
+  const failing = lanes.filter(({ beginsLater }) => beginsLater).map(({ lane }) => lane);
+  if (failing.length === lanes.length) return "nothing is captured";
+  const [first, ...more] = failing.toSorted((a, b) => a - b);
+  return more.length === 0
+    ? `lane ${first} is not captured`
+    : `lanes ${[first, ...more].join(", ")} are not captured`;
 }
 
 function unproven(facts: Facts, tables: TableFacts[], now: Instant): Wrong[] {
@@ -229,11 +242,11 @@ function namesOf(tables: TableFacts[]): string {
 
 const wrong = (what: Fault, since: Instant, text: string): Wrong => ({ what, since, text });
 
-/** The same trouble in several lanes is told once. */
+/** The same trouble in several lanes is told once, though each may have another reason. */
 function inOne(all: Wrong[]): Wrong[] {
   const found = new Map<string, Wrong>();
   for (const one of all) {
-    const key = `${one.what} ${one.text}`;
+    const key = one.tables ? `${one.what} ${one.text}` : one.what;
     const known = found.get(key);
     if (!known || one.since < known.since) found.set(key, one);
   }

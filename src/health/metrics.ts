@@ -5,7 +5,7 @@
 import { Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "../clock.js";
 import { formatVersion } from "../format/container.js";
-import { captureGauges, storedCounters, tableGauges } from "./capture-metrics.js";
+import { captureGauges, seconds, storedCounters, tableGauges } from "./capture-metrics.js";
 import { probeEventLoop } from "./event-loop.js";
 import type { Facts } from "./facts.js";
 import { counters, type Family, gauges } from "./families.js";
@@ -20,7 +20,7 @@ export interface MetricsOf {
   clock: Clock;
   /** Of Thinkback. */
   version: string;
-  /** True while this process captures lane 0. */
+  /** True in the first process, see frontier.ts. */
   isFirst: () => boolean;
 }
 
@@ -37,6 +37,7 @@ export class Metrics {
       ...tableGauges(facts),
       ...storeGauges(facts),
       ...workGauges(facts),
+      ...redisGauges(facts),
       ...repositoryGauges(facts),
       ...processGauges(facts),
     ]);
@@ -96,6 +97,16 @@ export class Metrics {
   }
 }
 
+function redisGauges(facts: Facts): Family[] {
+  return [
+    {
+      name: "thinkback_redis_answer_timestamp_seconds",
+      help: "When Redis last answered this process, which asks every 2 s; no series without Redis, or without the role capture.",
+      read: () => facts.redis && seconds(facts.redis.answeredAt),
+    },
+  ];
+}
+
 function healthGauges({ facts, clock, isFirst }: MetricsOf): Family[] {
   return [
     {
@@ -114,7 +125,7 @@ function healthGauges({ facts, clock, isFirst }: MetricsOf): Family[] {
     },
     {
       name: "thinkback_is_first",
-      help: "1 in the process that captures lane 0, which maintains, raises alarms and sends heartbeats; else 0.",
+      help: "1 in the first process: it captures lane 0, or tries to while none can. It maintains, and raises alarms. Else 0.",
       read: () => (isFirst() ? 1 : 0),
     },
   ];

@@ -31,11 +31,18 @@ export interface RepositoryState {
 export const holeClasses = ["late", "gap", "unwatched", "damaged"] as const;
 export type HoleClass = (typeof holeClasses)[number] & CoverageClass;
 
-/** What `thinkback status --json` prints, as far as it is used here. Instants are ISO 8601. */
+/**
+ * What `thinkback status --json` prints, as far as metrics and alarms read it. It is of the same version as this
+ * program. Instants are ISO 8601.
+ */
 export interface StatusPrinted {
   restorableUntil: string | null;
+  behindNowMs: number | null;
   lastProven: { done: string; tables: number; of: number } | null;
-  lastDrillFailed: object | null;
+  lastDrillFailed: { ended: string } | null;
+  pins: { name: string; ended: boolean; losses: unknown[] }[];
+  clockWaitedOutMs: number;
+  aheadOfSource: { ms: number } | null;
   overdueKeys: { name: string }[];
   lanes: { lane: number; inUse: boolean; capture: { state: string } }[];
   segments: number;
@@ -43,7 +50,10 @@ export interface StatusPrinted {
   tables: {
     id: string;
     name: string;
+    lane: number;
     state: string;
+    openGap: TroublePrinted | null;
+    stopped: TroublePrinted | null;
     lastRestorable: string | null;
     lastProven: { done: string } | null;
     failedDrill: object | null;
@@ -51,6 +61,11 @@ export interface StatusPrinted {
     documents: number | null;
     intervals: { class: CoverageClass }[];
   }[];
+}
+
+interface TroublePrinted {
+  since: string;
+  reason: string;
 }
 
 /** What is printed, as a value. @param at when it was read */

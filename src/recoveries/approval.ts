@@ -2,6 +2,7 @@
 import { type Approval, approvalOf, type Settings } from "../repository/registers/settings.js";
 import { type CheckedRequest, isGiven, liveTarget, targetOf } from "./allowed.js";
 import { type Consent, consents, type RecoveryEvent, type StoredRequest } from "./events.js";
+import { isSamePerson } from "./person.js";
 
 /** What the plan of a request waits for. The settings may want by now what they did not when it was stored. */
 export function consentsFor(request: StoredRequest, settings: Settings): Consent[] {
@@ -27,7 +28,8 @@ export function hasConsents(
   const { waitsFor = [] } = planned;
   if ((confirm || waitsFor.includes("confirmation")) && !confirmedBy) return false;
   if (!approval && !waitsFor.includes("approval")) return true;
-  return approvedBy !== undefined && ![first.by.name, confirmedBy?.name].includes(approvedBy.name);
+  if (approvedBy === undefined || isSamePerson(approvedBy, first.by)) return false;
+  return confirmedBy === undefined || !isSamePerson(approvedBy, confirmedBy);
 }
 
 /** True if a request wants a second person's approval under the settings of its repository. */

@@ -10,6 +10,7 @@ import type {
   StoredPlan,
   WorkerClaim,
 } from "./events.js";
+import { isSamePerson } from "./person.js";
 
 /** After so many attempts to make a plan, or to carry it out, that came to no end, a recovery is parked. */
 export const attemptsMax = 3;
@@ -92,15 +93,16 @@ export function planNumberOf({ number, plan, planIn }: RecoveryEvent): number | 
 function checkConsent(
   last: RecoveryEvent,
   change: Extract<Change, { kind: "confirm" | "approve" }>,
-  { name }: Actor,
+  by: Actor,
 ): void {
   const { id, approvedBy, confirmedBy } = last;
   const isConfirmation = change.kind === "confirm";
   const consent = isConfirmation ? "confirmation" : "approval";
   if (!last.waitsFor?.includes(consent)) throw refused(last, change.kind);
-  if ((isConfirmation ? approvedBy : confirmedBy)?.name === name) {
+  const other = isConfirmation ? approvedBy : confirmedBy;
+  if (other && isSamePerson(other, by)) {
     const [has, cannot] = isConfirmation ? ["approved", "confirm"] : ["confirmed", "approve"];
-    const text = `${name} has ${has} recovery ${id}, and cannot ${cannot} it`;
+    const text = `${by.name} has ${has} recovery ${id}, and cannot ${cannot} it`;
     throw new ThinkbackError("usage", text, { hint: "that wants another person" });
   }
   const planIn = planNumberOf(last);

@@ -70,7 +70,7 @@ export class Claim {
   /**
    * Claims a recovery.
    * @param tellMs how often the store should get an event at most
-   * @returns undefined if another process was faster, or the recovery was begun too often
+   * @returns undefined if another process was faster; if the recovery was begun too often, the event that has parked it
    */
   static async of(
     store: ObjectStore,
@@ -78,11 +78,12 @@ export class Claim {
     who: Who,
     tellMs: number,
     last: RecoveryEvent,
-  ): Promise<Claim | undefined> {
+  ): Promise<Claim | RecoveryEvent | undefined> {
     const at = { monotonicMs: clock.monotonicMs(), wallMs: clock.now() };
     const worker = { ...who, silentMs: silentMsOf(tellMs) };
     const event = nextEvent(last, { kind: "claim", worker }, actorOf(who), at.wallMs);
-    if (!(await putEvent(store, event)) || event.state === "parked") return undefined;
+    if (!(await putEvent(store, event))) return undefined;
+    if (event.state === "parked") return event;
     const claim = new Claim(store, clock, who, tellMs, event, at);
     void claim.watch();
     return claim;

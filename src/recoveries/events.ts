@@ -68,7 +68,7 @@ const request = fields({
   approval: flag,
   /** True if its plan has to be confirmed; absent if it need not. */
   confirm: v.exactOptional(flag),
-  /** SHA-256 of the idempotency key, if one was given. */
+  /** SHA-256 of the idempotency key and of who gave it, if one was given. */
   key: v.exactOptional(text),
 });
 export type StoredRequest = Of<typeof request>;

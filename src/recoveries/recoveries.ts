@@ -29,6 +29,7 @@ import {
   type StoredRequest,
   type WorkerClaim,
 } from "./events.js";
+import { isSamePerson } from "./person.js";
 import { hasPlan } from "./steps.js";
 
 export type { Actor, RecoveryEvent, RecoveryState } from "./events.js";
@@ -70,7 +71,7 @@ export interface NewRecovery {
   command: string;
   args: readonly string[];
   by: Actor;
-  /** Given again with the same body, it names the same recovery. */
+  /** Given again by the same caller with the same body, it names the same recovery. Callers have keys of their own. */
   idempotencyKey?: string | undefined;
   /** True to wait for a confirmation of the plan. */
   confirm?: boolean | undefined;
@@ -99,7 +100,7 @@ export async function createRecovery(
     });
   }
   const approval = needsApproval || wantsApproval(await readSettings(store), asked);
-  const key = idempotencyKey === undefined ? {} : { key: sha256(Buffer.from(idempotencyKey)) };
+  const key = idempotencyKey === undefined ? {} : { key: keyOf(by, idempotencyKey) };
   const request: StoredRequest = { ...asked, approval, ...(confirm ? { confirm } : {}), ...key };
   for (let tries = 0; tries < idsOfKeyMax; tries += 1) {
     const id = idOf(request.key, tries);
@@ -112,6 +113,10 @@ export async function createRecovery(
   }
   throw new ThinkbackError("internal", "no id is free for another recovery");
 }
+
+/** Two callers who take the same text mean two recoveries, also if one comes by the API and one by the command line. */
+const keyOf = ({ via, name }: Actor, text: string): string =>
+  sha256(Buffer.from(JSON.stringify([via, name, text])));
 
 function idOf(key: string | undefined, tries: number): string {
   if (key === undefined) return randomBytes(4).toString("hex");
@@ -285,10 +290,10 @@ export async function approve(
   by: Actor,
 ): Promise<Recovery> {
   const first = await readEventIfThere(store, checkedId(id), 1);
-  if (first && first.by.name === by.name) {
+  if (first && isSamePerson(first.by, by)) {
     throw new ThinkbackError(
       "usage",
-      `${by.name} has asked for recovery ${id}, and cannot approve it`,
+      `${first.by.name} has asked for recovery ${id}, and cannot approve it`,
       {
         hint: "a second person has to look at its plan, and approve it",
       },

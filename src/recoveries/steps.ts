@@ -59,3 +59,15 @@ export function exactArgs(
       return rest;
   }
 }
+
+/**
+ * What a command has printed, as it is kept for whoever reads it elsewhere: without the file that a plan lay in, which
+ * was this machine's and is gone, and with a way back that names neither this machine's files nor its servers.
+ */
+export function keptOf(command: RecoveryCommand, printed: object): object {
+  if (!hasPlanFile(command)) return printed;
+  const { plan: _, ...kept } = printed as Record<string, unknown>;
+  const { operation, wayBack } = kept;
+  if (typeof wayBack !== "string" || typeof operation !== "string") return kept;
+  return { ...kept, wayBack: `thinkback recoveries request -- undo --operation=${operation}` };
+}

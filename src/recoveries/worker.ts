@@ -28,11 +28,16 @@ import {
   type WorkerClaim,
 } from "./events.js";
 import { fetchPlan, storePlan } from "./plan-parts.js";
-import { exactArgs, hasPlanFile, planningWords } from "./steps.js";
+import { exactArgs, hasPlanFile, keptOf, planningWords } from "./steps.js";
 import { recoveriesSubject, WakeUps } from "./wake-ups.js";
 
 /** How long after an attempt that failed the next one is made. */
 const retryMs = 10_000;
+
+/** A worker rests for so many times as long as it has looked: what has ended is listed too, and may be much. */
+const restPerLook = 9;
+/** A store that hung for once must not keep a worker from looking for long. */
+const restMsMax = 10_000;
 
 export interface WorkerObserver {
   begins(id: string, what: "plan" | "recovery", request: StoredRequest): void;
@@ -59,21 +64,24 @@ export interface WorkerOptions {
   observer: WorkerObserver;
 }
 
-/** What a worker knows of a recovery, and since when, by its monotonic clock. */
+/** What a worker knows of a recovery that is listed; times are by its monotonic clock. */
 interface Seen {
   event: RecoveryEvent;
+  /** Since when. */
   seenMs: number;
+  /** When its worker, on this machine, was found to have ended; undefined if it was not. */
+  goneMs: number | undefined;
+  /** It was told that no target of its name is known here. */
+  isLeft: boolean;
 }
 
 type Phase = "plan" | "recovery";
 
 export class RecoveryWorker {
+  /** By id: the recoveries that were listed last, and no others. */
   private readonly seen = new Map<string, Seen>();
   /** Plans are made beside a recovery that runs, so that whoever is to look at one does not wait for it. */
   private readonly underWay = new Map<Phase, { id: string; ended: Promise<void> }>();
-  private readonly unknownTargets = new Set<string>();
-  /** When workers of this machine were found to have ended, by their `unique`. */
-  private readonly gone = new Map<string, number>();
 
   constructor(private readonly options: WorkerOptions) {}
 
@@ -82,10 +90,12 @@ export class RecoveryWorker {
     const { clock, waker, pollMs, observer } = this.options;
     const wakeUps = new WakeUps(clock, waker);
     while (!signal.aborted) {
+      const beganMs = clock.monotonicMs();
       await this.look(signal).catch((error: unknown) => {
         if (!signal.aborted) observer.fails(error);
       });
-      await wakeUps.wait(pollMs, signal);
+      const tookMs = clock.monotonicMs() - beganMs;
+      await wakeUps.wait(Math.max(pollMs, Math.min(restMsMax, restPerLook * tookMs)), signal);
     }
     wakeUps.end();
     await Promise.all([...this.underWay.values()].map(({ ended }) => ended));
@@ -104,16 +114,19 @@ export class RecoveryWorker {
         if (!isOfOneObject(error)) throw error;
         this.options.observer.fails(error);
       });
-      if (event) this.seen.set(id, { event, seenMs: clock.monotonicMs() });
+      const { isLeft = false } = known ?? {};
+      const seenMs = clock.monotonicMs();
+      if (event) this.seen.set(id, { event, seenMs, goneMs: undefined, isLeft });
     }
     await this.sayUnended();
     const open = [...this.seen.values()].filter(({ event }) => !isOver(event.state));
     open.sort((a, b) => a.event.at - b.event.at);
-    for (const { event, seenMs } of open) {
-      if (!this.isClaimable(event, seenMs)) continue;
+    for (const seen of open) {
+      const { event } = seen;
+      if (!this.isClaimable(seen)) continue;
       const phase = planNumberOf(event) === undefined ? "plan" : "recovery";
       if (this.underWay.has(phase)) continue;
-      await this.begin(event, phase, signal).catch((error: unknown) => {
+      await this.begin(seen, phase, signal).catch((error: unknown) => {
         if (!isOfOneObject(error)) throw error;
         this.options.observer.fails(error);
       });
@@ -123,9 +136,10 @@ export class RecoveryWorker {
   /** Ends what was cancelled and whose process has ended before it said what it has left: nobody else would. */
   private async sayUnended(): Promise<void> {
     const { store, clock, observer } = this.options;
-    for (const { event, seenMs } of this.seen.values()) {
+    for (const seen of this.seen.values()) {
+      const { event } = seen;
       const { worker } = event;
-      if (event.state !== "cancelled" || !worker || !this.isSilent(worker, seenMs)) continue;
+      if (event.state !== "cancelled" || !worker || !this.isSilent(worker, seen)) continue;
       const error: RecoveryError = {
         code: "incomplete",
         message: `it was cancelled, and process ${worker.process} on ${worker.host} ended before it said what it has left`,
@@ -137,33 +151,34 @@ export class RecoveryWorker {
     }
   }
 
-  private isClaimable({ id, state, worker, error }: RecoveryEvent, seenMs: number): boolean {
+  private isClaimable(seen: Seen): boolean {
+    const { id, state, worker, error } = seen.event;
     if (state !== "planned" && state !== "running") return false;
     if ([...this.underWay.values()].some((one) => one.id === id)) return false;
-    if (worker) return this.isSilent(worker, seenMs);
-    return error === undefined || this.options.clock.monotonicMs() - seenMs >= retryMs;
+    if (worker) return this.isSilent(worker, seen);
+    return error === undefined || this.options.clock.monotonicMs() - seen.seenMs >= retryMs;
   }
 
-  /** True if a worker says nothing more. @param seenMs when its last event was seen */
-  private isSilent(worker: WorkerClaim, seenMs: number): boolean {
-    const sinceMs = this.options.clock.monotonicMs() - seenMs;
-    return sinceMs > worker.silentMs || this.hasEnded(worker);
+  /** True if the worker of a recovery says nothing more. */
+  private isSilent(worker: WorkerClaim, seen: Seen): boolean {
+    const sinceMs = this.options.clock.monotonicMs() - seen.seenMs;
+    return sinceMs > worker.silentMs || this.hasEnded(worker, seen);
   }
 
   /** True if the worker's process has ended on this machine, and its command has had the time to end after it. */
-  private hasEnded(worker: WorkerClaim): boolean {
+  private hasEnded(worker: WorkerClaim, seen: Seen): boolean {
     if (!isGone(this.options.owner, worker)) return false;
     const now = this.options.clock.monotonicMs();
-    const goneMs = this.gone.get(worker.unique) ?? now;
-    this.gone.set(worker.unique, goneMs);
-    return now - goneMs > endedMs;
+    seen.goneMs ??= now;
+    return now - seen.goneMs > endedMs;
   }
 
-  private async begin(event: RecoveryEvent, phase: Phase, signal: AbortSignal): Promise<void> {
+  private async begin(seen: Seen, phase: Phase, signal: AbortSignal): Promise<void> {
     const { store, clock, tellMs, observer } = this.options;
+    const { event } = seen;
     const first = event.number === 1 ? event : await readEvent(store, event.id, 1);
     const request = first.request!;
-    if (!this.knowsTarget(event.id, request)) return;
+    if (!this.knowsTarget(seen, request)) return;
     if (phase === "recovery") {
       const planned = event.plan ? event : await readEvent(store, event.id, event.planIn!);
       if (!hasConsents(first, planned, event)) return;
@@ -172,6 +187,10 @@ export class RecoveryWorker {
     if (await readEventIfThere(store, event.id, event.number + 1)) return;
     const claim = await Claim.of(store, clock, this.who(), tellMs, event);
     if (!claim) return;
+    if (!(claim instanceof Claim)) {
+      observer.ended(claim);
+      return;
+    }
     observer.begins(event.id, phase, request);
     const ended = this.work(claim, request, phase, signal).finally(() => {
       claim.end();
@@ -186,13 +205,12 @@ export class RecoveryWorker {
     return { unique, host: owner.host, process: owner.process, space: spaceOf(owner) };
   }
 
-  private knowsTarget(id: string, request: StoredRequest): boolean {
+  private knowsTarget(seen: Seen, request: StoredRequest): boolean {
     const target = targetOf(request);
     if (target === undefined || this.options.targets.has(target)) return true;
-    if (!this.unknownTargets.has(id)) {
-      this.unknownTargets.add(id);
-      this.options.observer.left(id, `no target is called ${target} here`);
-    }
+    if (!seen.isLeft)
+      this.options.observer.left(seen.event.id, `no target is called ${target} here`);
+    seen.isLeft = true;
     return false;
   }
 
@@ -209,7 +227,7 @@ export class RecoveryWorker {
       if (phase === "plan") await this.makePlan(claim, request, signal);
       else await this.carryOut(claim, request, signal);
     } catch (error) {
-      await this.sayFailed(claim, phase, error, signal);
+      await this.sayFailed(claim, request, phase, error, signal);
     }
     if (!claim.lost.signal.aborted) observer.ended(claim.last);
     else observer.left(claim.last.id, messageOf(claim.lost.signal.reason));
@@ -220,7 +238,8 @@ export class RecoveryWorker {
     const { command, args } = request;
     await this.withFile(hasPlanFile(command), async (file) => {
       const words = planningWords(command, args, file);
-      const summary = words ? await this.runCommand(claim, request, words, signal) : {};
+      const printed = words ? await this.runCommand(claim, request, words, signal) : {};
+      const summary = keptOf(command, printed);
       const parts = hasPlanFile(command) ? await storePlan(store, claim.begun, file) : [];
       const plan = { summary, args: exactArgs(command, args, summary), parts };
       const waitsFor = consentsFor(request, await readSettings(store));
@@ -236,8 +255,8 @@ export class RecoveryWorker {
     await this.withFile(hasFile, async (file) => {
       if (hasFile) await fetchPlan(store, parts, file);
       const words = [request.command, ...args, ...(hasFile ? [`--plan=${file}`] : [])];
-      const result = await this.runCommand(claim, request, words, signal);
-      await this.say(claim, { kind: "done", result });
+      const printed = await this.runCommand(claim, request, words, signal);
+      await this.say(claim, { kind: "done", result: keptOf(request.command, printed) });
     });
   }
 
@@ -267,13 +286,15 @@ export class RecoveryWorker {
 
   private async sayFailed(
     claim: Claim,
+    { command }: StoredRequest,
     phase: Phase,
     thrown: unknown,
     signal: AbortSignal,
   ): Promise<void> {
     if (claim.lost.signal.aborted) return;
     const error = errorOf(thrown);
-    const result = thrown instanceof CommandFailed ? { result: thrown.result } : {};
+    const result =
+      thrown instanceof CommandFailed ? { result: keptOf(command, thrown.result) } : {};
     const isStopped = signal.aborted && !claim.cancelled.signal.aborted;
     // What was cancelled stays so, whatever is said of it.
     if (isStopped) await this.say(claim, { kind: "release" });
@@ -299,7 +320,7 @@ export class RecoveryWorker {
   /** Does the work with the path of a file that is not there yet, and removes the file after it. */
   private async withFile(isNeeded: boolean, work: (file: string) => Promise<void>): Promise<void> {
     if (!isNeeded) return work("");
-    const directory = await mkdtemp(join(tmpdir(), "thinkback-recovery-"));
+    const directory = await mkdtemp(scratch);
     try {
       await work(join(directory, "plan.json"));
     } finally {
@@ -307,6 +328,16 @@ export class RecoveryWorker {
     }
   }
 }
+
+/** Where the file of a plan lies for a while, followed by six letters. */
+const scratch = join(tmpdir(), "thinkback-recovery-");
+
+/** A text that names the file, without the place. */
+const withoutScratch = (text: string) =>
+  text
+    .split(scratch)
+    .map((part, i) => (i === 0 ? part : part.replace(/^\w{6}\//, "")))
+    .join("");
 
 /** How soon what could not be said is said again. */
 const sayAgainMs = 1000;
@@ -333,8 +364,8 @@ function helpsAgain(error: unknown, phase: Phase): boolean {
 }
 
 function errorOf(thrown: unknown): RecoveryError {
-  const message = messageOf(thrown);
+  const message = withoutScratch(messageOf(thrown));
   if (!(thrown instanceof ThinkbackError)) return { code: "internal", message };
   const { code, hint } = thrown;
-  return { code, message, ...(hint === undefined ? {} : { hint }) };
+  return { code, message, ...(hint === undefined ? {} : { hint: withoutScratch(hint) }) };
 }

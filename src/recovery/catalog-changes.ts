@@ -1,9 +1,9 @@
 /** What has changed in the catalog, in the order of time: what a restore of the catalog could bring back. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
+import { isOwnHook } from "../own-hook.js";
 import { catalogRecords } from "../repository/log/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import { tagOf } from "../restore/tag.js";
 
 export type CatalogChangeKind = "drop" | "dropdb" | "rename" | "index" | "hook" | "config";
 
@@ -149,8 +149,8 @@ const shardsText = ({ shards }: TableConfig) =>
   `${shards.length} × ${Math.max(0, ...shards.map(({ replicas }) => replicas.length))}`;
 
 function hookText(before: TableConfig, after: TableConfig): string {
-  // The tag of a half-filled table is nobody's hook.
-  const [was, is] = [before, after].map(({ write_hook: hook }) => (tagOf(hook) ? null : hook));
+  // Our own, such as the tag of a half-filled table, is nobody's hook.
+  const [was, is] = [before, after].map(({ write_hook: hook }) => (isOwnHook(hook) ? null : hook));
   if (!was && is) return "write hook set";
   if (was && !is) return "write hook removed";
   const isSame = JSON.stringify(was?.function) === JSON.stringify(is?.function);

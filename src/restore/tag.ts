@@ -10,6 +10,7 @@
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { hookText, ownMark } from "../own-hook.js";
 import type { Target } from "../rethinkdb/target.js";
 import type { RestorePlan } from "./plan.js";
 
@@ -29,19 +30,18 @@ export interface Tag extends RestoreIdentity {
   whole?: string[];
 }
 
+const mark = `${ownMark}:`;
 const tagPattern = /\[thinkback:([A-Za-z0-9_-]+)\]/;
 
 /** What a server answers to a write to the table. */
 export function refusalOf(tag: Tag): string {
   const token = Buffer.from(JSON.stringify(tag)).toString("base64url");
-  return `this table is being restored, and is not whole; give the command of its restore again. [thinkback:${token}]`;
+  return `this table is being restored, and is not whole; give the command of its restore again. ${mark}${token}]`;
 }
 
 /** The tag that a write hook is; undefined for any other hook. */
 export function tagOf(hook: TableConfig["write_hook"] | undefined): Tag | undefined {
-  const { data } = (hook?.function ?? {}) as { data?: unknown };
-  if (typeof data !== "string") return undefined;
-  const token = tagPattern.exec(Buffer.from(data, "base64").toString("latin1"))?.[1];
+  const token = tagPattern.exec(hookText(hook) ?? "")?.[1];
   if (token === undefined) return undefined;
   return JSON.parse(Buffer.from(token, "base64url").toString()) as Tag;
 }

@@ -37,7 +37,7 @@ export interface Served extends ApiServer {
 
 /** PrintedCommands in this process, whose results and errors pass through text as those of another process do. */
 export function commandsHere(repo: string, ran: string[][] = []): PrintedCommands {
-  const print = async (args: readonly string[]) => {
+  const print: PrintedCommands["print"] = async (args, { environment = {} }) => {
     ran.push([...args]);
     const written = { stdout: "", stderr: "" };
     const stream = (name: keyof typeof written) => ({
@@ -46,13 +46,13 @@ export function commandsHere(repo: string, ran: string[][] = []): PrintedCommand
     const end = args.includes("--") ? args.indexOf("--") : args.length;
     const whole = args.toSpliced(end, 0, "--repo", repo, "--json");
     const streams = { stdout: stream("stdout"), stderr: stream("stderr") };
-    const status = await runCommandLine(whole, streams, { environment: {}, directory: repo });
+    const status = await runCommandLine(whole, streams, { environment, directory: repo });
     if (status !== 0) throw errorIn(written.stderr, `it ended with ${status}`);
     return Buffer.from(written.stdout);
   };
   return {
     print,
-    run: async (args) => JSON.parse((await print(args)).toString()) as object,
+    run: async (args, options) => JSON.parse((await print(args, options)).toString()) as object,
   };
 }
 
@@ -63,6 +63,7 @@ export async function serveRecorded(
     hosts?: string[];
     clock?: Clock;
     requestMsMax?: number;
+    live?: Record<string, string>;
   } = {},
 ): Promise<Served> {
   const directory = await mkdtemp(join(tmpdir(), "thinkback-api-"));
@@ -84,8 +85,9 @@ export async function serveRecorded(
     clock,
     facts,
     waker,
+    live: given.live,
     hosts: given.hosts ?? [],
-    work: { version: "0.0.0", targets: null, seesLive: false },
+    work: { version: "0.0.0", targets: null },
     ...(given.requestMsMax === undefined ? {} : { requestMsMax: given.requestMsMax }),
     metrics: () => Promise.resolve({ contentType: "text/plain", text: "thinkback_up 1\n" }),
     onDefect: (error) => void defects.push(error),

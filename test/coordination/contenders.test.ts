@@ -34,7 +34,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const observer = { redisFails: () => undefined, redisIsBack: () => undefined };
+const ignore = () => undefined;
+const observer = { redisAnswers: ignore, redisFails: ignore, redisIsBack: ignore };
 
 test("one of five hundred claims the next epoch of a lane", async () => {
   const repository = await openOrCreateRepository(storeAt(directory), systemClock.now());

@@ -110,10 +110,14 @@ describe("members by Redis", () => {
 
   test("stay there while Redis is away, and are told of it once", async () => {
     const { peers, a, areThere } = await pair();
+    const agoMs = () => peers.time.nowMs - peers.answered.get(a.unique)!;
+    expect(agoMs()).toBeLessThan(2100);
     peers.redis.isDown = true;
     expect(await areThere(60_000)).toBe(true);
+    expect(agoMs()).toBeGreaterThan(59_000);
     peers.redis.isDown = false;
     expect(await areThere(60_000)).toBe(true);
+    expect(agoMs()).toBeLessThan(2100);
     expect(peers.news.filter((line) => line.startsWith(a.unique))).toEqual([
       `${a.unique} has lost Redis`,
       `${a.unique} has Redis again`,

@@ -23,6 +23,8 @@ export class Peers {
   readonly time = new VirtualTime();
   readonly redis = new SimulatedRedis(this.time);
   readonly weather = new StoreWeather();
+  /** When Redis last answered each, in virtual time. */
+  readonly answered = new Map<string, number>();
   readonly news: string[] = [];
   private readonly store = new MemoryStore();
   private readonly random = new Random(1);
@@ -40,6 +42,7 @@ export class Peers {
     const store = new HostileStore(this.store, life, this.weather, this.random);
     const stored = new StoredMembers(store, clock, owner, unique);
     const observer = {
+      redisAnswers: () => void this.answered.set(unique, this.time.nowMs),
       redisFails: () => void this.news.push(`${unique} has lost Redis`),
       redisIsBack: () => void this.news.push(`${unique} has Redis again`),
     };

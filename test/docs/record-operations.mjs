@@ -11,7 +11,9 @@ const { RECORDED_STORE: store, RECORDED_TO: to } = process.env;
 /** The full name of the command that runs now. */
 function command() {
   const [first, second] = globalThis.recordedCommand ?? process.argv.slice(2);
-  return ["pin", "lanes", "recoveries", "config", "alarm"].includes(first) ? `${first} ${second}` : first;
+  return ["pin", "lanes", "recoveries", "config", "alarm"].includes(first)
+    ? `${first} ${second}`
+    : first;
 }
 
 /** What a bucket calls the operation. */

@@ -6,12 +6,14 @@ import { redisWaker } from "../../src/coordination/redis-waker.js";
 import { listClaims } from "../../src/repository/log/claims.js";
 import { memberRenewMs } from "../../src/repository/registers/members.js";
 import { storeAt } from "../../src/storage/store-at.js";
+import { valueIn } from "../health/exposition.js";
 import { r } from "../server/driver.js";
 import { RedisServer } from "../server/redis-server.js";
 import { cli } from "./cli.js";
 import { brokenChains, judge, spread } from "./judge.js";
 import { Ledger } from "./ledger.js";
 import { otherMachine } from "./other-machine.js";
+import { metricsUrl, scrape } from "./scrape.js";
 import { kill, Stage, stop, tableOf, until } from "./stage.js";
 import { Writer } from "./workload.js";
 
@@ -42,7 +44,7 @@ test("one of two processes captures the only lane; when it is killed, the other 
   const writing = writer.write(ended.signal, 20);
   const repo = stage.repo("shared");
   const began = Date.now();
-  const first = stage.capture(repo, "--redis", redis.address);
+  const first = stage.capture(repo, "--redis", redis.address, "--metrics", "0");
   await until("the first one captures", async () => {
     return (await writerOf(repo)) === first.process.pid;
   });
@@ -54,6 +56,9 @@ test("one of two processes captures the only lane; when it is killed, the other 
     return keys.length === 2;
   });
   expect(await writerOf(repo)).toBe(first.process.pid);
+  const metrics = await scrape(await metricsUrl(first));
+  const answered = valueIn(metrics, "thinkback_redis_answer_timestamp_seconds")! * 1000;
+  expect(Math.abs(Date.now() - answered)).toBeLessThan(5000);
 
   const killed = Date.now();
   await kill(first);

@@ -13,6 +13,8 @@ interface PointsResult {
     before: string;
     table: string;
     text: string;
+    until: string | null;
+    count: number | null;
     folded: string[];
   }[];
   activity: { changes: number[] };
@@ -109,6 +111,11 @@ describe("points", () => {
     expect(indexes).toEqual(["index status made", "index status dropped"]);
     expect(point("deletes")).toMatchObject({ table: "shop.orders" });
     expect(point("deletes").text).toMatch(/^399 documents deleted in /);
+    expect(point("deletes").count).toBe(399);
+    expect(Date.parse(point("deletes").until!)).toBeGreaterThanOrEqual(
+      Date.parse(point("deletes").at),
+    );
+    expect(point("mark")).toMatchObject({ until: null, count: null });
     expect(point("mark").text).toBe("deploy 42");
     expect(points.map(({ at: time }) => time)).toEqual(points.map(({ at: time }) => time).sort());
   });
@@ -120,7 +127,9 @@ describe("points", () => {
     expect(ids).not.toContain(point("drop").id);
     const { stdout } = await cli(here("points"));
     expect(stdout).toContain(point("drop").id);
-    expect(stdout).toMatch(/changes per (?:1|5|10|30) s, at most [0-9,]+:\n[ \u2581-\u2588]*\u2588[ \u2581-\u2588]*\n/);
+    expect(stdout).toMatch(
+      /changes per (?:1|5|10|30) s, at most [0-9,]+:\n[ \u2581-\u2588]*\u2588[ \u2581-\u2588]*\n/,
+    );
   });
 });
 

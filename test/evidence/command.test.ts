@@ -72,6 +72,29 @@ describe("a report of a period", () => {
     expect([other.status, other.stderr]).toEqual([8, expect.stringContaining("not trusted")]);
   });
 
+  test("that is not over ends now, in every file; one that has not begun is refused", async () => {
+    const [began, future] = [Date.now(), new Date(Date.now() + 86_400_000).toISOString()];
+    const made = await make("--to", future, "--json");
+    expect([made.status, made.stderr]).toEqual([
+      0,
+      expect.stringMatching(/--to .* has not come yet: the report ends now/),
+    ]);
+    const { to, made: at } = JSON.parse(made.stdout) as { to: string; made: string };
+    expect(to).toBe(at);
+    expect(Date.parse(to)).toBeGreaterThanOrEqual(began);
+    expect(Date.parse(to)).toBeLessThanOrEqual(Date.now());
+    for (const file of await readdir(out)) {
+      const text = await readFile(join(out, file), "utf8");
+      expect([file, text.includes(future.slice(0, 10))]).toEqual([file, false]);
+    }
+    const range = ["--from", future, "--to", future, "--out", join(out, "none")];
+    const refused = await run("evidence", "--repo", repo, "--sign", key, ...range);
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/--from .* has not come yet/),
+    ]);
+  });
+
   test("has a signature that can be checked without Thinkback", async () => {
     await make();
     const bytes = await readFile(join(out, "signature.json"));

@@ -187,6 +187,32 @@ test("the same trouble in two lanes is told once", () => {
   expect(whatIn(told)).toEqual(["store"]);
 });
 
+test("lanes whose capture cannot begin are told once, with the reason of the first, until they store a tick", () => {
+  const told = running();
+  for (const lane of [2, 1, 3]) told.lane(lane).begins();
+  told.lane(2).beginsLater(new Error("connection refused"));
+  told.lane(1).beginsLater(new Error("no route"));
+  told.tick([], { lane: 3 });
+  told.ms += patienceMs;
+  told.tick(["orders", "users"]);
+  told.tick([], { lane: 3 });
+  expect(whatIn(told)).toEqual([]);
+  told.ms += 1;
+  // To try again is no end of the trouble.
+  told.lane(1).begins();
+  expect(healthOf(told.facts, told.now).wrong).toEqual([
+    {
+      what: "capture",
+      since: began + 600_000,
+      text: "lanes 1, 2 are not captured: connection refused",
+    },
+  ]);
+  told.tick([], { lane: 1 });
+  expect(healthOf(told.facts, told.now).wrong[0]!.text).toMatch(/^lane 2 is not captured: /);
+  told.lane(2).ends();
+  expect(whatIn(told)).toEqual([]);
+});
+
 test("maintenance may fail for an hour, or for three of its rounds; a drill may not", () => {
   const told = running();
   const { facts } = told;

@@ -21,6 +21,7 @@ test("each series that can exist is there before anything has happened", async (
   told.state("orders", "opening");
   facts.alarmChannel("pager");
   facts.work("maintenance");
+  facts.redis = { answeredAt: undefined };
   for (const [key, expected] of Object.entries({
     'thinkback_build_info{format="1",version="1.2.3"}': 1,
     'thinkback_faults{fault="store"}': 0,
@@ -44,10 +45,20 @@ test("each series that can exist is there before anything has happened", async (
     'thinkback_alarm_deliveries_total{channel="pager"}': 0,
     'thinkback_alarm_delivery_failures_total{channel="pager"}': 0,
     'thinkback_alarm_delivery_success_timestamp_seconds{channel="pager"}': 0,
+    thinkback_redis_answer_timestamp_seconds: 0,
     thinkback_event_loop_delay_seconds_count: 0,
   })) {
     expect([key, await value(key)]).toEqual([key, expected]);
   }
+});
+
+test("when Redis last answered is told only where one is used", async () => {
+  const { told, facts, value } = world();
+  const answer = "thinkback_redis_answer_timestamp_seconds";
+  expect(await value(answer)).toBeUndefined();
+  facts.redis = { answeredAt: told.now };
+  told.ms = 60_000;
+  expect(await value(answer)).toBe(start);
 });
 
 test("moments are told, and stand still when nothing is stored any more", async () => {
@@ -184,7 +195,10 @@ test("work and alarms are counted, failures beside attempts", async () => {
 });
 
 const table = {
+  lane: 0,
   state: "live",
+  openGap: null,
+  stopped: null,
   lastRestorable: null,
   failedDrill: null,
   damagedSince: null,
@@ -194,6 +208,10 @@ const printed: StatusPrinted = {
   restorableUntil: "2026-03-01T11:59:50.000+00:00",
   lastProven: { done: "2026-03-01T03:00:00.000+00:00", tables: 1, of: 2 },
   lastDrillFailed: null,
+  behindNowMs: 10_000,
+  pins: [],
+  clockWaitedOutMs: 0,
+  aheadOfSource: null,
   overdueKeys: [{ name: "ada" }],
   lanes: [
     { lane: 0, inUse: true, capture: { state: "running" } },

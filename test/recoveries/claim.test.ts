@@ -19,7 +19,8 @@ test("an event that is there because it was put, and the answer lost, is not put
     },
   });
   const who = { unique: "w1", host: "h", process: 1, space: "h" };
-  const claim = (await Claim.of(store, clock, who, 2000, (await lastEvent(real, id))!))!;
+  const claim = await Claim.of(store, clock, who, 2000, (await lastEvent(real, id))!);
+  if (!(claim instanceof Claim)) throw new Error("it is not claimed");
   const progress = { share: 0.5, text: "half" };
   await claim.put({ kind: "tell", worker: claim.begun.worker!, progress });
   claim.end();

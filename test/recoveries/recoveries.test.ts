@@ -88,6 +88,28 @@ describe("a request", () => {
     for (const name of names) expect((await store.get(name)).includes('"k"')).toBe(false);
   });
 
+  test("of the same key by another caller, or by another way, is another recovery", async () => {
+    const store = new MemoryStore();
+    const by = ([name, via, idempotencyKey]: readonly [string, "cli" | "api", string]) =>
+      request(store, { by: { name, via }, idempotencyKey });
+    const callers = [
+      ["anna", "api", "ticket 1"],
+      ["anna", "cli", "ticket 1"],
+      ["bob", "api", "ticket 1"],
+      // Nor does a text pass for a name and a key.
+      ["bob", "cli", "anna ticket 1"],
+      ["anna ticket", "cli", "1"],
+      ['anna","ticket 1', "cli", ""],
+    ] as const;
+    const made = await Promise.all(callers.map(by));
+    expect(new Set(made.map(({ id }) => id)).size).toBe(callers.length);
+    const again = await Promise.all(callers.map(by));
+    expect(again.map(({ id }) => id)).toEqual(made.map(({ id }) => id));
+    expect(made.map(({ by: { name, via } }) => [name, via])).toEqual(
+      callers.map(([name, via]) => [name, via]),
+    );
+  });
+
   test("of a key whose id another one has, gets the next", async () => {
     const store = new MemoryStore();
     const { id } = await request(store, { idempotencyKey: "k" });

@@ -136,7 +136,7 @@ test("processes that share lanes hear of each other, and of one that dies", asyn
   await pass(world, minuteMs);
   const second = world.start({ store });
   await pass(world, 2 * minuteMs);
-  const lanesOf = ({ keeper }: typeof first) => [0, 1].filter((lane) => keeper!.has(lane)).length;
+  const lanesOf = (process: typeof first) => [0, 1].filter((lane) => process.has(lane)).length;
   expect([lanesOf(first), lanesOf(second)], world.trace.join("\n")).toEqual([1, 1]);
   second.life.kill();
   await pass(world, 2 * minuteMs);

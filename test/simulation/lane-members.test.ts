@@ -6,7 +6,7 @@ import type { LaneProcess } from "./lane-process.js";
 import { LaneWorld } from "./lane-world.js";
 
 const lanesHad = (process: LaneProcess, lanes = 4) =>
-  Array.from({ length: lanes }, (_, lane) => lane).filter((lane) => process.keeper!.has(lane));
+  Array.from({ length: lanes }, (_, lane) => lane).filter((lane) => process.has(lane));
 
 /** A world with so many lanes, whose processes begin. */
 async function worldOf(lanes: number, tables = 6): Promise<LaneWorld> {

@@ -1,8 +1,10 @@
 /** One process that shares the lanes of a repository with others: the real LaneKeeper, on a simulated machine. */
 import { LaneKeeper } from "../../src/capture/lane-keeper.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
+import { tellingAll } from "../../src/cli/lane-observers.js";
 import type { Clock } from "../../src/clock.js";
 import { messageOf } from "../../src/errors.js";
+import { Facts } from "../../src/health/facts.js";
 import type { Owner } from "../../src/owner.js";
 import { idlePaceMs } from "../../src/repository/registers/idle-pace.js";
 import { type Coordinator, StoredMembers } from "../../src/repository/registers/members.js";
@@ -46,16 +48,25 @@ export class LaneProcess {
   /** Why it ended; null if in order; undefined while it runs. */
   outcome: Error | null | undefined;
   keeper: LaneKeeper | undefined;
+  /** What it knows of its own work. */
+  readonly facts: Facts;
   private readonly stop = new AbortController();
 
   constructor(setup: LaneProcessSetup) {
     this.number = setup.number;
     this.life = new ProcessLife(setup.time);
+    this.facts = new Facts(new SimulatedClock(this.life, setup.wall));
     void this.run(setup);
   }
 
   get running(): boolean {
     return !this.life.dead && this.outcome === undefined;
+  }
+
+  /** True while it captures the lane, or tries to. */
+  has(lane: number): boolean {
+    const known = this.facts.lanes.get(lane);
+    return known !== undefined && known.beginsLater === undefined;
   }
 
   /** Like SIGTERM. */
@@ -83,13 +94,15 @@ export class LaneProcess {
       this.keeper = new LaneKeeper(repository, clock, coordinator, {
         openSource: () =>
           chunked(new RethinkSource("simulated", () => dial(cluster, life), clock), 10),
-        observer: (lane) =>
-          observer({
+        observer: (lane) => {
+          const traced = observer({
             onState: (table, state) => trace(`lane ${lane}: ${table} is ${state}`),
             onStopped: (table, error) => {
               throw new Error(`a defect stopped ${table}: ${messageOf(error)}`);
             },
-          }),
+          });
+          return tellingAll([traced, this.facts.observer(lane)]);
+        },
         capture: () => ({
           ...recorderDefaults,
           idleSegmentMs: idlePaceMs(store),

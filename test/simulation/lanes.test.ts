@@ -45,7 +45,7 @@ describe("the lanes of a repository", () => {
     await world.write(60_000);
     expect(world.running).toHaveLength(1);
     // Lanes without a table are not captured.
-    expect([0, 1, 2, 3].map((lane) => world.processes[0]!.keeper!.has(lane))).toEqual([
+    expect([0, 1, 2, 3].map((lane) => world.processes[0]!.has(lane))).toEqual([
       true,
       false,
       false,
@@ -63,7 +63,7 @@ describe("the lanes of a repository", () => {
     await world.write(10_000);
     const second = world.start();
     await world.write(35_000);
-    const has = (process: typeof first) => [0, 1, 2, 3].filter((lane) => process.keeper!.has(lane));
+    const has = (process: typeof first) => [0, 1, 2, 3].filter((lane) => process.has(lane));
     expect([has(first).length, has(second).length]).toEqual([2, 2]);
     const third = world.start({ takeOver: true });
     await world.write(40_000);
@@ -82,7 +82,7 @@ describe("the lanes of a repository", () => {
     await world.write(30_000);
     first.life.kill();
     await world.write(30_000);
-    expect([0, 1, 2, 3].every((lane) => second.keeper!.has(lane))).toBe(true);
+    expect([0, 1, 2, 3].every((lane) => second.has(lane))).toBe(true);
     for (const [table, ms] of await world.behindMs()) expect(ms, table).toBeLessThan(3000);
     const classes = [...(await world.classes()).values()].map((of) => of.join());
     expect(new Set(classes)).toEqual(new Set(["exact", "exact,gap,exact"]));
@@ -107,7 +107,7 @@ describe("the lanes of a repository", () => {
     for (const [table, ms] of await world.behindMs()) expect(ms, table).toBeLessThan(3000);
     const classes = [...(await world.classes()).values()].map((of) => of.join());
     expect(new Set(classes)).toEqual(new Set(["exact,gap,exact"]));
-    expect([1, 2].some((lane) => second.keeper!.has(lane))).toBe(false);
+    expect([1, 2].some((lane) => second.has(lane))).toBe(false);
     await compared(world);
   });
 });

@@ -8,7 +8,7 @@ test("the only lane goes from a process that dies to the next one, and one that 
   const world = new LaneWorld(5, 3);
   const wrapCoordinator = coordinatedBy(new SimulatedRedis(world.time));
   const [first, second, third] = [1, 2, 3].map(() => world.start({ wrapCoordinator }));
-  const has = () => [first, second, third].map((one) => one!.keeper!.has(0));
+  const has = () => [first, second, third].map((one) => one!.has(0));
   await world.write(20_000);
   const owner = () => [first, second, third][has().indexOf(true)]!;
   expect(has().filter((one) => one)).toHaveLength(1);
@@ -16,7 +16,7 @@ test("the only lane goes from a process that dies to the next one, and one that 
   dead.life.kill();
   await world.write(10_000);
   const isAlive = ({ life }: LaneProcess) => !life.dead;
-  const next = [first, second, third].find((one) => isAlive(one!) && one!.keeper!.has(0))!;
+  const next = [first, second, third].find((one) => isAlive(one!) && one!.has(0))!;
   expect(next, world.trace.join("\n")).toBeDefined();
   next.life.freeze();
   await world.write(18_000);
@@ -24,7 +24,7 @@ test("the only lane goes from a process that dies to the next one, and one that 
   await world.write(10_000);
   expect(next.outcome).toMatchObject({ code: "fenced" });
   const last = [first, second, third].find((one) => one !== dead && one !== next)!;
-  expect(last.keeper!.has(0)).toBe(true);
+  expect(last.has(0)).toBe(true);
   await world.write(10_000);
   await world.compare(1700);
   expect(world.violations).toEqual([]);

@@ -145,6 +145,9 @@ class World {
   readonly weather = new StoreWeather();
   readonly work = new Work();
   readonly broken = new Set<string>();
+  /** What the workers have told. */
+  readonly ended: RecoveryEvent[] = [];
+  readonly left: string[] = [];
   readonly random: Random;
   readonly lives: ProcessLife[] = [];
   private processes = 0;
@@ -175,7 +178,12 @@ class World {
       targets: new Map(names.map((name) => [name, { NAME: name }])),
       pollMs: charges ? 70_000 : 2000,
       tellMs: charges ? 10_000 : 2000,
-      observer: { begins: () => {}, ended: () => {}, left: () => {}, fails: () => {} },
+      observer: {
+        begins: () => {},
+        ended: (event) => void this.ended.push(event),
+        left: (id) => void this.left.push(id),
+        fails: () => {},
+      },
     });
     const ended = new AbortController();
     void worker.run(ended.signal);
@@ -347,7 +355,10 @@ test("a recovery whose processes are killed three times is parked", async () => 
     world.start(names);
   }
   await world.time.runUntil(world.time.nowMs + 120_000);
-  expect((await world.events(id)).at(-1)).toMatchObject({ state: "parked" });
+  const last = (await world.events(id)).at(-1);
+  expect(last).toMatchObject({ state: "parked", error: { code: "incomplete" } });
+  // Whoever has parked it says so.
+  expect(world.ended).toEqual([expect.objectContaining({ state: "planned", number: 3 }), last]);
 });
 
 test("a process that ends in order leaves its recovery to another one, and costs no attempt", async () => {
@@ -438,4 +449,17 @@ test("a plan that nobody has confirmed is not carried out, though its state says
   expect(await putEvent(world.store, agreed)).toBe(true);
   await world.time.runUntil(world.time.nowMs + 120_000);
   expect((await world.events(id)).at(-1)).toMatchObject({ state: "done" });
+});
+
+test("a worker keeps nothing of recoveries that are not stored any more", async () => {
+  const world = new World(1);
+  world.start([]);
+  for (let round = 1; round <= 2; round += 1) {
+    // By its key it has the same id each time.
+    const { id } = await world.request("one");
+    await world.time.runUntil(world.time.nowMs + 20_000);
+    expect(world.left).toEqual(Array.from({ length: round }, () => id));
+    await world.store.delete(`recoveries/${id}-0000000001.json`);
+    await world.time.runUntil(world.time.nowMs + 20_000);
+  }
 });

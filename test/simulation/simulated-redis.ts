@@ -71,7 +71,8 @@ export class SimulatedRedis {
   }
 }
 
-const observer = { redisFails: () => undefined, redisIsBack: () => undefined };
+const ignore = () => undefined;
+const observer = { redisAnswers: ignore, redisFails: ignore, redisIsBack: ignore };
 
 /** Coordinators by one Redis. */
 export function coordinatedBy(

@@ -7,7 +7,7 @@
  * the lease. Break it and two processes delete what the other one needs.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../../clock.js";
-import { isDamage, ThinkbackError } from "../../errors.js";
+import { isDamage, isFenced, ThinkbackError } from "../../errors.js";
 import { count, flag, instant, ordinal, text } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { foldLeasePrefix, numberedName, parseNumberedName } from "../../format/names.js";
@@ -183,9 +183,8 @@ export async function withLease<T>(
     gone.signal.throwIfAborted();
     return result;
   } catch (error) {
-    const isFenced = error instanceof ThinkbackError && error.code === "fenced";
     // After the lease has lapsed, others may delete what the work still reads. That is no damage.
-    if (!isFenced && lease.leftMs() <= 0) throw lapsed(error);
+    if (!isFenced(error) && lease.leftMs() <= 0) throw lapsed(error);
     throw error;
   } finally {
     done.abort(new Error("the work is done"));
@@ -220,7 +219,7 @@ async function keepRenewed(
       await withTimeout(clock, Math.min(renewMs, leftMs), lease.renew(), late);
       pauseMs = renewMs;
     } catch (error) {
-      if (error instanceof ThinkbackError && error.code === "fenced") {
+      if (isFenced(error)) {
         gone.abort(error);
         return;
       }
