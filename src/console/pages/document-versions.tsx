@@ -5,6 +5,7 @@ import { may } from "../app/session.js";
 import { durationText, isoText, localText, Moment, utcText } from "../app/time.js";
 import { Badge, countText, Nothing, type Tone } from "../parts/bits.js";
 import { FieldDiff } from "../parts/field-diff.js";
+import { recover } from "../parts/recover-draft.js";
 import { pathText } from "../parts/stored-json.js";
 import { StoredValue } from "../parts/stored-value.js";
 import {
@@ -151,8 +152,8 @@ function VersionLine({
   const before = isoText(instantBefore(captured));
   const hadBefore = kind === "changed" || kind === "deleted";
   const restore = (instant: string) => {
-    const draft = { command: "rewind", tables: [table], keys: [documentKey], at: instant };
-    go("/recover", { draft });
+    const way = recover({ command: "rewind", tables: [table], keys: [documentKey], at: instant });
+    go(way.to, way.state);
   };
   return (
     <li class="document-version" data-captured={captured} data-kind={kind}>
@@ -247,33 +248,10 @@ function Compared({ chosen }: { chosen: Version[] }) {
       <header>
         <h2>What differs</h2>
       </header>
-      {newer.document && older.document ? (
-        <FieldDiff
-          before={{ name: name(older), document: older.document }}
-          after={{ name: name(newer), document: newer.document }}
-        />
-      ) : (
-        <OneSide newer={newer} older={older} />
-      )}
-    </>
-  );
-}
-
-/** Two versions of which at most one has a document: it has no field to compare with. */
-function OneSide({ newer, older }: { newer: Version; older: Version }) {
-  const there = newer.document ?? older.document;
-  if (!there) return <Nothing>There is no document in either version.</Nothing>;
-  const isMade = newer.document !== null;
-  return (
-    <>
-      <p>
-        {isMade
-          ? "The earlier version has no document. This is the later one:"
-          : "The later version has no document: it was deleted. This is the earlier one:"}
-      </p>
-      <div class={isMade ? "document-side added" : "document-side removed"}>
-        <StoredValue value={there} />
-      </div>
+      <FieldDiff
+        before={{ name: name(older), document: older.document }}
+        after={{ name: name(newer), document: newer.document }}
+      />
     </>
   );
 }

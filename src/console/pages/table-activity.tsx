@@ -7,6 +7,7 @@ import { may } from "../app/session.js";
 import { isoText, Moment, now } from "../app/time.js";
 import { Activity, toneOf } from "../parts/activity.js";
 import { Badge, Card, Nothing, Rows, Shown, type Tone } from "../parts/bits.js";
+import { recover } from "../parts/recover-draft.js";
 
 const stretches = [
   { name: "1 h", ms: 3_600_000 },
@@ -82,8 +83,10 @@ function PointRows({ table, points: { points } }: { table: string; points: Point
   if (points.length === 0) {
     return <Nothing>No drop, burst, change of the schema, mark or pin in this stretch.</Nothing>;
   }
-  const restore = (before: string) =>
-    go("/recover", { draft: { command: "restore", tables: [table], at: before, beside: true } });
+  const restore = (at: string) => {
+    const way = recover({ command: "restore", tables: [table], at, beside: true });
+    go(way.to, way.state);
+  };
   return (
     <Rows
       caption="Points"

@@ -16,6 +16,7 @@ import {
   type Tone,
 } from "../parts/bits.js";
 import { KeyField } from "../parts/key-field.js";
+import { recover } from "../parts/recover-draft.js";
 import { TableActivity } from "./table-activity.js";
 import { TableGaps } from "./table-gaps.js";
 import { TableKept } from "./table-kept.js";
@@ -28,14 +29,14 @@ export const TablePage = ({ table }: { table: string }) => <PageOf key={table} t
 
 function PageOf({ table }: { table: string }) {
   const asked = useAsked<TableStatus>(`/v1/tables/${table}`, { topic: "tables", everyMs });
-  const recover = () => go("/recover", { draft: { command: "restore", tables: [table] } });
+  const way = recover({ command: "restore", tables: [table] });
   const beside = (
     <>
       <Link class="button" to={pathOf("/compare", { table })}>
         Live beside then
       </Link>
       {may("request") && (
-        <button type="button" class="main" onClick={recover}>
+        <button type="button" class="main" onClick={() => go(way.to, way.state)}>
           Restore the table
         </button>
       )}
