@@ -83,7 +83,7 @@ const server = makeServer({
   waker: localWaker(),
   hosts: [],
   live: undefined,
-  work: { version: "0.0.0", targets: null },
+  work: { version: "0.0.0", targets: null, repository: "the repository" },
   console: await readConsole(),
   onDefect: (error) => console.error(error),
   ending: ending.signal,
