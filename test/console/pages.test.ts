@@ -59,7 +59,7 @@ async function opened(context: BrowserContext, place: string): Promise<Page> {
 /** Resolves when nothing on the page is being waited for. */
 async function settled(page: Page): Promise<void> {
   await page.getByRole("heading", { level: 1 }).waitFor();
-  await page.waitForFunction('document.querySelectorAll(".waiting").length === 0');
+  await page.locator(".waiting").first().waitFor({ state: "detached" });
 }
 
 describe.each([
