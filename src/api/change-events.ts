@@ -38,7 +38,8 @@ export async function followChanges(around: Surroundings, to: EventSink): Promis
 }
 
 async function look({ commands, store, clock }: Surroundings): Promise<object> {
-  const now = formatInstant(clock.now());
+  // When it is sent: to read the status may take seconds, and a page tells ages by this.
+  const now = () => formatInstant(clock.now());
   try {
     const status = await statusFor({ seesContents: true }, { commands });
     const alarms = v.parse(answers.alarms, await commands.sharedResult(["alarm", "list"]));
@@ -47,7 +48,7 @@ async function look({ commands, store, clock }: Surroundings): Promise<object> {
     const sumOf = (what: "changes" | "logBytes") => tables.reduce((sum, one) => sum + one[what], 0);
     const sums = { changes: sumOf("changes"), logBytes: sumOf("logBytes") };
     return v.parse(answers.look, {
-      now,
+      now: now(),
       status: {
         repository,
         restorableUntil,
@@ -65,7 +66,7 @@ async function look({ commands, store, clock }: Surroundings): Promise<object> {
     });
   } catch {
     // A store that is away is told as such, not as a page that has lost its server.
-    return v.parse(answers.look, { now, status: null, openAlarms: null, digests: null });
+    return v.parse(answers.look, { now: now(), status: null, openAlarms: null, digests: null });
   }
 }
 
