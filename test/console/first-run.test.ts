@@ -1,6 +1,7 @@
 /** The overview while nothing can be restored yet, and while what is known is not good. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ThinkbackError } from "../../src/errors.js";
 import { printing, serveGenerated } from "./generated-server.js";
 import { generatedPoints, generatedStatus } from "./generated-status.js";
 import { openBrowser, signIn } from "./world.js";
@@ -24,7 +25,7 @@ const beginning = {
     { ...third, ...empty, state: "copying", documents: null },
   ],
 };
-let status: object = beginning;
+let status: () => object = () => beginning;
 let alarms: object[] = [];
 
 let served: Awaited<ReturnType<typeof serveGenerated>>;
@@ -34,7 +35,7 @@ let page: Page;
 beforeAll(async () => {
   served = await serveGenerated(
     printing({
-      status: () => status,
+      status: () => status(),
       points: () => generatedPoints(whole, now, 2),
       alarm: () => ({ open: alarms, silences: [], undelivered: {} }),
     }),
@@ -87,7 +88,7 @@ test.each([
   ["ended", "nothing is captured now"],
 ])("a capture that is %s is bad, however new the last instant is", async (state, words) => {
   const capture = { ...whole.capture, state };
-  status = { ...whole, restorableUntil: new Date().toISOString(), capture };
+  status = () => ({ ...whole, restorableUntil: new Date().toISOString(), capture });
   const text = () => figure("restorable until").innerText();
   await expect.poll(text, { timeout: 30_000 }).toContain(words);
   expect(await toneOf("restorable until")).toBe("bad");
@@ -95,7 +96,7 @@ test.each([
 
 test("what is old is behind, and a drill that was missed is overdue", async () => {
   const restorableUntil = new Date(Date.now() - 600_000).toISOString();
-  status = { ...whole, restorableUntil, behindNowMs: 600_000 };
+  status = () => ({ ...whole, restorableUntil, behindNowMs: 600_000 });
   const since = new Date(Date.now() - 7_200_000).toISOString();
   const alarm = { severity: "warning", since, raised: since, silenced: false, hint: null };
   const overdue = { ...alarm, id: "drill-overdue", kind: "drill-overdue", docs: "" };
@@ -112,7 +113,9 @@ test("what is old is behind, and a drill that was missed is overdue", async () =
 });
 
 test("a repository that cannot be read makes nothing good", async () => {
-  status = { nothing: true };
+  status = () => {
+    throw new ThinkbackError("repository", "the store is away");
+  };
   const text = () => figure("restorable until").innerText();
   await expect.poll(text, { timeout: 30_000 }).toContain("unknown: the repository cannot be read");
   expect(await toneOf("restorable until")).toBe("unknown");

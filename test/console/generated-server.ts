@@ -12,8 +12,9 @@ import { makeRepository } from "../repository/recording.js";
 
 /** Commands that print this, by their first words; each time anew. */
 export function printing(results: Record<string, () => object>): PrintedCommands {
+  // Throwing, a command has failed.
   const print = (args: readonly string[]) =>
-    Promise.resolve(Buffer.from(JSON.stringify(results[args[0]!]!())));
+    Promise.resolve().then(() => Buffer.from(JSON.stringify(results[args[0]!]!())));
   return { print, run: async (args) => JSON.parse((await print(args)).toString()) as object };
 }
 
