@@ -1,6 +1,6 @@
 /**
- * Coverage of all tables in few bytes. What is asked for in cells is as long as the cells are many, however often a table
- * was late: each cell has the worst class in it, so that nothing is called better than it is.
+ * Coverage of all tables in few bytes. What is asked for in cells is as long as the cells are many, however often a
+ * table was late: each cell has the worst class in it, so that nothing is called better than it is.
  */
 import type { InferOutput } from "valibot";
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";

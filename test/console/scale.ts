@@ -3,19 +3,11 @@
  * that the server sent, when the page was first painted and complete, how long its frames took while somebody zoomed,
  * and what it asked of others. docs/console.md has what it showed.
  */
-import { Buffer } from "node:buffer";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { availableParallelism, loadavg } from "node:os";
 import type { Page } from "playwright-core";
-import { readConsole } from "../../src/api/console-files.js";
-import { makeServer } from "../../src/api/server.js";
-import { systemClock } from "../../src/clock.js";
 import type { PrintedCommands } from "../../src/commands.js";
-import { localWaker } from "../../src/coordination/wake.js";
-import { Facts } from "../../src/health/facts.js";
-import { createToken } from "../../src/repository/registers/tokens.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import { makeRepository } from "../repository/recording.js";
+import { printing, serveGenerated } from "./generated-server.js";
 import { generatedPoints, generatedStatus } from "./generated-status.js";
 import { openBrowser } from "./world.js";
 
@@ -26,17 +18,11 @@ const zoomMs = 5000;
 function commandsOf(): PrintedCommands {
   const status = generatedStatus({ tables, days, now: Date.now() });
   const points = generatedPoints(status, Date.now(), days);
-  const results: Record<string, object> = {
-    status,
-    points,
-    alarm: { open: [], silences: [], undelivered: {} },
-  };
-  const print = (args: readonly string[]) => {
-    const moved = { restorableUntil: new Date(Date.now() - 1500).toISOString() };
-    const result = results[args[0]!]!;
-    return Promise.resolve(Buffer.from(JSON.stringify({ ...result, ...moved })));
-  };
-  return { print, run: async (args) => JSON.parse((await print(args)).toString()) as object };
+  return printing({
+    status: () => ({ ...status, restorableUntil: new Date(Date.now() - 1500).toISOString() }),
+    points: () => points,
+    alarm: () => ({ open: [], silences: [], undelivered: {} }),
+  });
 }
 
 /** Passes connections on, and counts what comes back: bytes as they are on the wire, heads of answers included. */
@@ -68,28 +54,8 @@ async function counting(port: number) {
   };
 }
 
-const { store } = await makeRepository(new MemoryStore());
-const { text: token } = await createToken(
-  store,
-  { name: "scale", role: "operator", expiresAt: undefined },
-  Date.now(),
-);
-const ending = new AbortController();
-const server = makeServer({
-  store,
-  commands: commandsOf(),
-  clock: systemClock,
-  facts: new Facts(systemClock),
-  waker: localWaker(),
-  hosts: [],
-  live: undefined,
-  work: { version: "0.0.0", targets: null, repository: "the repository" },
-  console: await readConsole(),
-  onDefect: (error) => console.error(error),
-  ending: ending.signal,
-});
-await server.app.listen({ port: 0, host: "127.0.0.1" });
-const wire = await counting((server.app.server.address() as AddressInfo).port);
+const served = await serveGenerated(commandsOf());
+const wire = await counting(served.port);
 const base = `http://127.0.0.1:${wire.port}`;
 const browser = await openBrowser();
 
@@ -151,7 +117,7 @@ try {
     if (!request.url().startsWith(base)) foreign.push(request.url());
   });
   await page.goto(base);
-  await page.getByLabel("Token").fill(token);
+  await page.getByLabel("Token").fill(served.token);
   await page.keyboard.press("Enter");
   await isDrawn(page);
   const first = wire.bytes();
@@ -197,7 +163,6 @@ try {
   }
 } finally {
   await browser.close();
-  ending.abort(new Error("it has been measured"));
   wire.close();
-  await server.end();
+  await served.close();
 }

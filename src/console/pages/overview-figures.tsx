@@ -2,7 +2,7 @@
 import type { Alarms, Look, Overview } from "../app/answers.js";
 import { isConnected, looks } from "../app/live.js";
 import { useShared } from "../app/store.js";
-import { ageText, durationText, Moment, useNow, utcText } from "../app/time.js";
+import { ageText, durationText, localText, Moment, useNow, utcText } from "../app/time.js";
 import { bytesText, counted, countText, Figure, type Tone } from "../parts/bits.js";
 import { changeRate } from "../parts/change-rate.js";
 
@@ -64,7 +64,12 @@ export function Figures({
         note={
           <>
             {standing.words}
-            {standing.until && <div class="note">{utcText(standing.until)}</div>}
+            {standing.until && (
+              <div class="moment">
+                <span class="utc">{utcText(standing.until)}</span>{" "}
+                <span class="local">{localText(standing.until)}</span>
+              </div>
+            )}
           </>
         }
       >
@@ -139,9 +144,10 @@ function ChangeRate() {
   return (
     <Figure
       name="changes"
+      tone={rate ? "plain" : "unknown"}
       note={rate ? `since ${utcText(rate.since).slice(11, 19)} UTC` : "two looks are needed"}
     >
-      {rate ? `${rateText(rate.perSecond)} /s` : "measuring…"}
+      {rate ? `${rateText(rate.perSecond)} /s` : "unknown"}
     </Figure>
   );
 }

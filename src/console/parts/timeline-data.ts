@@ -49,7 +49,7 @@ export const classesBestFirst = ["exact", "late", "gap", "unwatched", "damaged"]
 
 const rank = (name: string) => (classesBestFirst as readonly string[]).indexOf(name);
 
-/** What the server sent, as rows: the whole cluster first, then the catalog, and users and grants, then the tables. */
+/** What the server sent, as rows: the worst of all first, then the catalog, and users and grants, then the tables. */
 export function pictureOf(timeline: Timeline): Picture {
   const { classes, reasons, kept, stepMs } = timeline;
   const origin = Date.parse(timeline.origin);
@@ -83,10 +83,12 @@ export function pictureOf(timeline: Timeline): Picture {
     return { ...of, database, kind: "table", spans: spansOf(of) };
   });
   const all = [...system, ...tables];
-  const spans = worstOf(all.map((row) => row.spans));
+  // While the catalog alone was watched, no table could be restored.
+  const begin = Math.min(...tables.flatMap(({ spans: [first] }) => first?.from ?? []));
+  const spans = worstOf(all.map((row) => since(row.spans, begin)));
   const cluster: Row = {
     id: "cluster",
-    name: "whole cluster",
+    name: "worst of all",
     database: "",
     state: "",
     kind: "cluster",
@@ -95,6 +97,11 @@ export function pictureOf(timeline: Timeline): Picture {
   const now = Date.parse(timeline.now);
   return { rows: [cluster, ...all], from: spans[0]?.from ?? now, now, stepMs };
 }
+
+const since = (spans: readonly Span[], begin: number): Span[] =>
+  spans
+    .filter(({ to }) => to >= begin)
+    .map((span) => (span.from < begin ? { ...span, from: begin } : span));
 
 /** At each instant the worst class that a row has there; of two that are alike, the coarser resolution. */
 export function worstOf(rows: readonly (readonly Span[])[]): Span[] {

@@ -11,7 +11,7 @@ export type Line = { row: Row } | { group: string };
 export const axisHeight = 38;
 export const eventsHeight = 22;
 export const lineHeight = 22;
-/** What stays above the rows that scroll: the axis, the events and the whole cluster. */
+/** What stays above the rows that scroll: the axis, the events and the worst of all. */
 export const headHeight = axisHeight + eventsHeight + lineHeight + 4;
 
 export interface Scene {
@@ -28,7 +28,7 @@ export interface Scene {
   spansOf: (row: Row) => readonly Span[];
   scrollTop: number;
   events: readonly Event[];
-  /** What the pointer or the keys are at; `line` -1 is the whole cluster. */
+  /** What the pointer or the keys are at; `line` -1 is the worst of all. */
   cursor: { line: number; at: number } | undefined;
   chosen: number | undefined;
 }

@@ -1,4 +1,4 @@
-/** The coverage of all tables over time, from years to seconds. Also as a list, for whoever does not see the picture. */
+/** The coverage of all tables over time, from years to seconds; also as a list, for whoever does not see it. */
 import "./timeline.css";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { go, pathOf } from "../app/router.js";
