@@ -12,7 +12,7 @@ import { commandText, type Request, shellWord } from "./recover-words.js";
 import { Decide } from "./recovery-decide.js";
 import { useRecovery } from "./recovery-follow.js";
 import { PlanShown } from "./recovery-plan.js";
-import { readPlan, readResult } from "./recovery-read.js";
+import { type Result, readPlan, readResult } from "./recovery-read.js";
 import { ResultShown } from "./recovery-report.js";
 import { StateBadge } from "./recovery-state.js";
 import { Steps } from "./recovery-steps.js";
@@ -56,7 +56,7 @@ function Shown({ recovery, take }: Props) {
       {recovery.error && <Failure recovery={recovery} />}
       <Decide recovery={recovery} plan={plan} take={take} />
       {result && (
-        <Card title={state === "done" ? "Report" : "What was done"}>
+        <Card title={titleOf(result, state)}>
           <ResultShown result={result} recovery={recovery} />
         </Card>
       )}
@@ -68,6 +68,11 @@ function Shown({ recovery, take }: Props) {
       <Commands recovery={recovery} />
     </>
   );
+}
+
+function titleOf(result: Result, state: string): string {
+  if (result.is === "refused") return "Nothing was done";
+  return state === "done" ? "Report" : "What was done";
 }
 
 /** What happens at this moment. */
@@ -106,7 +111,9 @@ function Now({ recovery }: { recovery: Recovery }) {
       }
     >
       <Bar share={progress?.share ?? null} name={what} />
-      <p class="recovery-progress">{progress?.text ?? (progress ? "" : "It begins.")}</p>
+      <p class="recovery-progress">
+        {progress?.text ?? (progress ? "" : "How far it is was not told yet.")}
+      </p>
     </Card>
   );
 }
