@@ -80,6 +80,13 @@ function Now({ recovery }: { recovery: Recovery }) {
   const { state, worker, progress, planIn, changedAt, attempt } = recovery;
   const who = useShared(signedIn);
   const isPlanned = state === "planned";
+  if (state === "cancelled" && worker) {
+    return (
+      <Card title="It stops">
+        <p>Its process ends what is under way, and says then what it has left.</p>
+      </Card>
+    );
+  }
   if (!isPlanned && state !== "running") return null;
   const what = state === "running" ? "It is carried out" : "The plan is being made";
   if (!worker) {
