@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 
+export { acknowledged, drills, verifications } from "./answers-of-operations.js";
 export { tableDetails, tableReads } from "./answers-of-tables.js";
 
 const text = v.string();
@@ -18,6 +19,8 @@ const interval = v.object({
   to: text,
   lateMs: v.optional(count),
   reason: v.optional(reason),
+  /** What somebody has noted of a gap. */
+  acknowledged: v.optional(v.object({ note: text, at: text })),
   /** Where history is thinned: only the last ms of every span of so many ms is left, and the instants `kept`. */
   resolutionMs: v.optional(count),
   kept: v.optional(v.array(text)),
@@ -69,11 +72,17 @@ const lane = v.object({
   tables: count,
 });
 
+const amount = v.object({ objects: count, bytes: count });
 /** Copies of the repository, if several are served. */
 const copy = v.object({
   location: text,
   logTo: v.optional(instant),
   behindMs: v.optional(v.nullable(count)),
+  /** What it lacks of all that is there; null if that is not known. */
+  missing: v.optional(v.nullable(amount)),
+  stored: v.optional(amount),
+  /** Why it cannot be reached. */
+  error: v.optional(text),
 });
 
 export const pin = v.object({
@@ -113,6 +122,9 @@ export const alarms = v.object({
   undelivered: v.record(v.string(), count),
 });
 
+/** The drill that has proven the most: so many of all tables that are captured. */
+const widestProof = v.nullable(v.object({ instant: text, done: text, tables: count, of: count }));
+
 export const status = v.object({
   repository: text,
   restorableUntil: instant,
@@ -121,7 +133,7 @@ export const status = v.object({
   catalog: system,
   access: system,
   missingServers: v.array(text),
-  lastProven: proof,
+  lastProven: widestProof,
   lastDrillFailed: failedDrill,
   capture,
   lanes: v.array(lane),
@@ -256,38 +268,6 @@ export const recoveries = v.object({
   damaged: v.array(text),
 });
 
-export const drills = v.object({
-  drills: v.array(
-    v.object({
-      ended: text,
-      begun: text,
-      instant: text,
-      class: text,
-      ok: v.boolean(),
-      documents: count,
-      seconds: count,
-      tables: v.array(v.object({ id: text, name: text, ok: v.boolean(), rows: count })),
-    }),
-  ),
-});
-
-export const verifications = v.object({
-  verifications: v.array(
-    v.object({
-      begun: text,
-      ended: text,
-      sound: v.boolean(),
-      share: count,
-      read: v.object({ objects: count, bytes: count }),
-      stored: v.object({ objects: count, bytes: count }),
-      readsDocuments: v.boolean(),
-      damage: v.object({ count, objects: v.array(text) }),
-      breaks: count,
-      lostPins: v.array(text),
-    }),
-  ),
-});
-
 export const audit = v.object({
   entries: v.array(
     v.object({
@@ -349,10 +329,13 @@ export const look = v.object({
   status: v.nullable(
     v.object({
       repository: text,
-      restorableUntil: text,
+      restorableUntil: instant,
       behindNowMs: v.nullable(count),
       lastProven: proof,
       capture: text,
+      /** Of all tables, since each is captured. */
+      changes: count,
+      logBytes: count,
     }),
   ),
   openAlarms: v.nullable(count),

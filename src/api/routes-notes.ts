@@ -2,7 +2,10 @@
 import * as v from "valibot";
 import * as answers from "./answers.js";
 import { type Route, route } from "./route.js";
-import { markText, note, pinName, time } from "./words.js";
+import { markText, note, pinName, span, table, time } from "./words.js";
+
+/** Tables in one request: a body has 64 KiB. */
+const tablesMax = 200;
 
 export const notes: Route[] = [
   route({
@@ -14,15 +17,17 @@ export const notes: Route[] = [
       name: pinName,
       at: v.exactOptional(time),
       note: v.exactOptional(note),
+      for: v.exactOptional(span),
       allowInexact: v.exactOptional(v.boolean("true or false")),
     }),
     answers: { 201: answers.pin },
     audited: ({ body: { name, at = "" } }) => ({ what: "pin add", over: { id: name, at } }),
     answer: async ({ body, caller, signal, seesContents }, { commands }) => {
-      const { name, at, note: text, allowInexact } = body;
+      const { name, at, note: text, for: length, allowInexact } = body;
       const options = [
         ...(at === undefined ? [] : [`--at=${at}`]),
         ...(text === undefined ? [] : [`--note=${text}`]),
+        ...(length === undefined ? [] : [`--for=${length}`]),
         ...(allowInexact ? ["--allow-inexact"] : []),
       ];
       const made = await commands.result(["pin", "add", ...options, "--", name], caller, signal);
@@ -55,6 +60,34 @@ export const notes: Route[] = [
       const options = at === undefined ? [] : [`--at=${at}`];
       const made = await commands.result(["mark", ...options, "--", "add", text], caller, signal);
       return { status: 201, body: answers.shown(answers.mark, made, seesContents) };
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/v1/gaps/acknowledge",
+    summary:
+      "Note that a gap is known, and why it happened: of each of these tables the gap in which the instant lies",
+    right: "request",
+    body: v.strictObject({
+      tables: v.pipe(
+        v.array(table),
+        v.minLength(1, "at least one table"),
+        v.maxLength(tablesMax, `at most ${tablesMax} tables`),
+      ),
+      at: time,
+      note,
+    }),
+    answers: { 200: answers.acknowledged },
+    audited: ({ body: { tables, at, note: text } }) => ({
+      what: "gap acknowledge",
+      over: { tables: tables.join(" "), at, note: text },
+    }),
+    answer: async ({ body, caller, signal, seesContents }, { commands }) => {
+      const { tables, at, note: text } = body;
+      const options = [`--at=${at}`, `--note=${text}`];
+      const whole = ["acknowledge", ...options, "--", ...tables];
+      const made = await commands.result(whole, caller, signal);
+      return { body: answers.shown(answers.acknowledged, made, seesContents) };
     },
   }),
 ];

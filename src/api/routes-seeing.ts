@@ -1,7 +1,13 @@
 /** Routes for everybody with a token: they show no document. */
 import * as v from "valibot";
+import { isDamage } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { listDrills, readDrill } from "../repository/records/drills.js";
+import {
+  type Drill,
+  type DrillCheck,
+  listDrills,
+  readDrill,
+} from "../repository/records/drills.js";
 import { readVerification } from "../repository/records/verifications.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import * as answers from "./answers.js";
@@ -11,17 +17,77 @@ import { flag, table, time } from "./words.js";
 
 type Seeing = Pick<Asked<unknown, unknown, unknown>, "seesContents">;
 
+type Status = v.InferOutput<typeof answers.status>;
+
+/** What several ask for at once is made ready once: a large status has some MB. */
+const shownStatuses = new WeakMap<object, Map<boolean, Status>>();
+
 /** The status of the repository, some seconds old at most, as far as it may be seen. */
-async function statusFor(
+export async function statusFor(
   { seesContents }: Seeing,
-  { commands }: Surroundings,
-): Promise<v.InferOutput<typeof answers.status>> {
+  { commands }: Pick<Surroundings, "commands">,
+): Promise<Status> {
   const found = await commands.sharedResult(["status"]);
-  return answers.shown(answers.status, found, seesContents) as v.InferOutput<typeof answers.status>;
+  const known = shownStatuses.get(found) ?? new Map<boolean, Status>();
+  shownStatuses.set(found, known);
+  const shown =
+    known.get(seesContents) ?? (answers.shown(answers.status, found, seesContents) as Status);
+  known.set(seesContents, shown);
+  return shown;
 }
 
 /** How many drills and verifications are shown: the newest. */
 const shownMax = 100;
+
+/** What can be read of these objects, and the names of those that are damaged. */
+async function readSound<T>(
+  names: readonly string[],
+  read: (name: string) => Promise<T>,
+): Promise<{ found: T[]; damaged: string[] }> {
+  const [found, damaged]: [T[], string[]] = [[], []];
+  const reading = severalAtOnce(names, readsAtOnce, async (name) => {
+    try {
+      return { name, one: await read(name) };
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return { name, one: undefined };
+    }
+  });
+  for await (const { name, one } of reading) {
+    if (one === undefined) damaged.push(name);
+    else found.push(one);
+  }
+  return { found, damaged };
+}
+
+/** A drill as it is shown: of what differs only how much, because the record has keys of documents. */
+function drillShown({ failure, tables, checks, ...drill }: Drill): object {
+  const [begun, ended, instant] = [drill.begun, drill.ended, drill.instant].map(formatInstant);
+  return {
+    ...drill,
+    begun,
+    ended,
+    instant,
+    ...(failure ? { failure: { kind: failure.code, reason: failure.message } } : {}),
+    tables: tables.map(({ differences, ...of }) => {
+      if (!differences) return of;
+      const { missing, altered, extra, settings } = differences;
+      const counts = {
+        missing: missing.count,
+        altered: altered.count,
+        extra: extra.count,
+        settings: settings.length,
+      };
+      return { ...of, differences: counts };
+    }),
+    ...(checks ? { checks: checks.map(checkShown) } : {}),
+  };
+}
+
+const checkShown = ({ what, reason, ...check }: DrillCheck): object => ({
+  ...check,
+  reason: reason === undefined ? what : `${what}: ${reason}`,
+});
 
 export const seeing: Route[] = [
   route({
@@ -150,15 +216,9 @@ export const seeing: Route[] = [
     answers: { 200: answers.drills },
     answer: async ({ seesContents }, { store }) => {
       const names = (await listDrills(store)).slice(0, shownMax);
-      const drills: object[] = [];
-      const reading = severalAtOnce(names, readsAtOnce, (name) => readDrill(store, name));
-      for await (const drill of reading) {
-        const [begun, ended, instant] = [drill.begun, drill.ended, drill.instant].map(
-          formatInstant,
-        );
-        drills.push({ ...drill, begun, ended, instant });
-      }
-      return { body: answers.shown(answers.drills, { drills }, seesContents) };
+      const { found, damaged } = await readSound(names, (name) => readDrill(store, name));
+      const body = { drills: found.map(drillShown), damaged };
+      return { body: answers.shown(answers.drills, body, seesContents) };
     },
   }),
   route({
@@ -171,13 +231,13 @@ export const seeing: Route[] = [
       const names: string[] = [];
       for await (const { name } of store.list("verifications/")) names.push(name);
       const newest = names.reverse().slice(0, shownMax);
-      const verifications: object[] = [];
-      const reading = severalAtOnce(newest, readsAtOnce, (name) => readVerification(store, name));
-      for await (const one of reading) {
+      const { found, damaged } = await readSound(newest, (name) => readVerification(store, name));
+      const verifications = found.map((one) => {
         const [begun, ended] = [one.begun, one.ended].map(formatInstant);
-        verifications.push({ ...one, begun, ended });
-      }
-      return { body: answers.shown(answers.verifications, { verifications }, seesContents) };
+        return { ...one, begun, ended };
+      });
+      const body = { verifications, damaged };
+      return { body: answers.shown(answers.verifications, body, seesContents) };
     },
   }),
   route({

@@ -241,9 +241,9 @@ function noting(program: Command, output: () => Output): void {
   program
     .command("acknowledge")
     .description("note that a gap is known, and why it happened")
-    .argument("<db.table>")
-    .action(async (table, args) =>
-      (await import("./acknowledge.js")).acknowledgeCommand(table, args, output()),
+    .argument("<db.table...>", "the tables that have it")
+    .action(async (tables, args) =>
+      (await import("./acknowledge.js")).acknowledgeCommand(tables, args, output()),
     );
 
   const pin = program.command("pin").description("name an instant, so that it stays restorable");

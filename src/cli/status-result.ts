@@ -22,6 +22,7 @@ export function headText({ lanes }: RepositoryStatus, keys: KeysStatus): string 
 }
 
 export function statusResult(status: RepositoryStatus, idle: object, keys: KeysStatus): object {
+  const noted = notesOf(status);
   return {
     overdueKeys: keys.overdue.map(({ name, lastProven }) => {
       return { name, lastProven: isoOrNull(lastProven) };
@@ -73,7 +74,10 @@ export function statusResult(status: RepositoryStatus, idle: object, keys: KeysS
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
       failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
       late: lateResult(table.late),
-      intervals: table.intervals.map(intervalResult),
+      intervals: table.intervals.map((interval) => ({
+        ...intervalResult(interval),
+        ...noted.get(gapKey(table.id, interval)),
+      })),
     })),
   };
 }
@@ -107,6 +111,19 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
     to: formatInstant(to),
     ...(kept ? { kept: kept.map(formatInstant) } : {}),
   };
+}
+
+const gapKey = (table: string, { from, to }: Pick<CoverageInterval, "from" | "to">) =>
+  `${table} ${from} ${to}`;
+
+/** What was noted of gaps. */
+function notesOf({ acknowledgements }: RepositoryStatus): Map<string, object> {
+  return new Map(
+    acknowledgements.map((one) => {
+      const acknowledged = { note: one.note, at: formatInstant(one.at) };
+      return [gapKey(one.table, one), { acknowledged }];
+    }),
+  );
 }
 
 function importedResult({ imported }: RepositoryStatus): object | null {

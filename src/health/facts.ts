@@ -35,6 +35,8 @@ export interface TableFacts {
    * tick's end later than the store may say it, since a record that the table is live comes with the next tick.
    */
   restorableTo: Instant | undefined;
+  /** How far it is copied or resynced, of about how many documents; undefined unless that has begun. */
+  scanned: { documents: number; bytes: number; ofAbout: number } | undefined;
   /** What was stored of it since this process began. */
   totals: Totals;
 }
@@ -72,7 +74,12 @@ export type TickListener = (lane: number, tick: ClosedTick) => void;
 
 const none: Totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
 /** What is known of a table that is new. */
-const unknown = { frontier: undefined, restorableTo: undefined, totals: none };
+const unknown = {
+  frontier: undefined,
+  restorableTo: undefined,
+  scanned: undefined,
+  totals: none,
+};
 
 export class Facts {
   readonly startedAt: Instant;
@@ -201,6 +208,10 @@ export class Facts {
         const table = this.tables.get(id);
         if (table) table.name = `${db}.${name}`;
       },
+      scanned: ({ id }, documents, bytes, ofAbout) => {
+        const table = this.tables.get(id);
+        if (table?.lane === lane) table.scanned = { documents, bytes, ofAbout };
+      },
       moved: ({ id }) => this.leave(lane, id),
       lost: ({ id }, reason) => this.noteReason(lane, id, reason),
       stopped: ({ id }, error) => this.noteReason(lane, id, messageOf(error)),
@@ -259,6 +270,7 @@ export class Facts {
     }
     const known = this.tables.get(id);
     const { frontier, restorableTo, totals } = known ?? unknown;
+    const scanned = known?.state === state ? known.scanned : undefined;
     if (state === "gap" && known?.state !== state) this.gaps += 1;
     const since = known?.state === state ? known.since : this.clock.now();
     const reason = why ?? (state === "live" ? undefined : known?.reason);
@@ -271,6 +283,7 @@ export class Facts {
       reason,
       frontier,
       restorableTo,
+      scanned,
       totals,
     });
   }

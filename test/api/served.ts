@@ -63,12 +63,13 @@ export async function serveRecorded(
     hosts?: string[];
     clock?: Clock;
     requestMsMax?: number;
+    record?: typeof record;
     live?: Record<string, string>;
   } = {},
 ): Promise<Served> {
   const directory = await mkdtemp(join(tmpdir(), "thinkback-api-"));
   const repo = join(directory, "repository");
-  const { before, cut } = await record(repo);
+  const { before, cut } = await (given.record ?? record)(repo);
   const real = new DirectoryStore(repo);
   const tokens = {} as Record<Role, string>;
   for (const role of roles) {

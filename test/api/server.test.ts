@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allRoutes } from "../../src/api/server.js";
 import { systemClock } from "../../src/clock.js";
-import { numberedName, tokenPrefix } from "../../src/format/names.js";
+import { drillName, numberedName, tokenPrefix } from "../../src/format/names.js";
 import { healthOf } from "../../src/health/health.js";
 import { nextEvent } from "../../src/recoveries/changes.js";
 import { type Consent, putEvent, readEvent } from "../../src/recoveries/events.js";
@@ -150,6 +150,7 @@ describe("a role", () => {
     ["requests", "DELETE", "/v1/pins/none", ["operator", "admin"]],
     ["approves", "POST", "/v1/recoveries/0123abcd/approve", ["approver", "admin"]],
     ["confirms", "POST", "/v1/recoveries/0123abcd/confirm", ["operator", "admin"]],
+    ["acknowledges", "POST", "/v1/gaps/acknowledge", ["operator", "admin"]],
     ["administers", "GET", "/v1/audit", ["admin"]],
   ];
   test.each(needs)("that %s", async (_, method, url, those) => {
@@ -208,7 +209,7 @@ test("a viewer gets no byte of a document, in no answer, header or error", async
     for (const [marker] of text.matchAll(/planted-marker-\d/g)) found.add(marker);
   }
   expect([...found].sort()).toEqual(
-    ["1", "2", "3", "6", "7", "8", "9"].map((n) => `${planted}-${n}`),
+    ["1", "2", "3", "5", "6", "7", "8", "9"].map((n) => `${planted}-${n}`),
   );
 });
 
@@ -216,6 +217,40 @@ test("documents come as they are stored, byte for byte", async () => {
   const url = `/v1/tables/shop.orders/document?key=${planted}-1&at=${served.before}`;
   const { text } = await ask("GET", url, { role: "operator" });
   expect(text).toContain(`"document":{"id":"${planted}-1","text":"${planted}-2","n":1}`);
+});
+
+test("a pin ends when it was asked to", async () => {
+  const body = { name: "for-a-day", for: "24h" };
+  const made = await ask("POST", "/v1/pins", { role: "operator", body });
+  const until = Date.parse(made.json["until"] as string);
+  expect(until - Date.parse(made.json["made"] as string)).toBe(86_400_000);
+  expect((await ask("DELETE", "/v1/pins/for-a-day", { role: "operator" })).status).toBe(200);
+});
+
+describe("a drill", () => {
+  test("is told as what it found: keys and reasons for nobody, and for no viewer", async () => {
+    const drillFor = async (role: Role) => {
+      const { text, json } = await ask("GET", "/v1/drills", { role });
+      expect(text).not.toContain(`${planted}-4`);
+      return (json["drills"] as object[])[0];
+    };
+    const differences = { missing: 1, altered: 0, extra: 0, settings: 0 };
+    expect(await drillFor("operator")).toMatchObject({
+      ok: false,
+      failure: { kind: "target", reason: expect.stringContaining(`${planted}-5`) as string },
+      tables: [{ differences }],
+    });
+    expect(await drillFor("viewer")).toMatchObject({ failure: { kind: "target", reason: null } });
+  });
+
+  test("whose object is damaged is named, and the others are told", async () => {
+    const name = drillName(Date.now() + 1000, "fedcba987654");
+    await served.store.put(name, Buffer.from("torn"));
+    const { status, json } = await ask("GET", "/v1/drills", { role: "viewer" });
+    await served.store.delete(name);
+    expect([status, json["damaged"]]).toEqual([200, [name]]);
+    expect(json["drills"]).toHaveLength(1);
+  });
 });
 
 describe("the audit", () => {
