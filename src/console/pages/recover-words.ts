@@ -1,6 +1,6 @@
 /**
- * What a form of a recovery says, in the words of the command line. The same words are requested of the server and shown
- * as a command, so what is copied does what the button does.
+ * What a form of a recovery says, in the words of the command line. The same words are requested of the server and
+ * shown as a command, so what is copied does what the button does.
  */
 import { formatInstant, parseInstant } from "../../instant.js";
 import type { Draft } from "../parts/recover-draft.js";
