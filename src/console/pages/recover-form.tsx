@@ -149,6 +149,7 @@ function Where({ form, set }: Pick<FormProps, "form" | "set">) {
 }
 
 function When({ form, set, wrong, has }: PartProps) {
+  const { tables } = form;
   if (has("from")) {
     return (
       <>
@@ -156,9 +157,16 @@ function When({ form, set, wrong, has }: PartProps) {
           label="Take back what was changed after"
           text={form.from}
           onText={(from) => set({ from })}
+          tables={tables}
+          whenEmpty={wrong.from}
         />
-        {wrong.from && form.from === "" && <p class="said wrong">{wrong.from}</p>}
-        <InstantField label="until" text={form.to} onText={(to) => set({ to })} />
+        <InstantField
+          label="until"
+          text={form.to}
+          onText={(to) => set({ to })}
+          tables={tables}
+          whenEmpty="Now."
+        />
         {form.to.trim() === "" && (
           <p class="recover-careful">
             Without an end, everything that anybody has changed since is taken back, and what was
@@ -168,13 +176,17 @@ function When({ form, set, wrong, has }: PartProps) {
       </>
     );
   }
-  const newest = form.way === "drill" ? "an exact instant, drawn by lot" : "the newest instant";
+  const newest = form.way === "drill" ? "An exact instant, drawn by lot." : "The newest instant.";
   return (
     <>
-      {!form.latest && <InstantField label="As of" text={form.at} onText={(at) => set({ at })} />}
-      {wrong.at && form.at === "" && <p class="said wrong">{wrong.at}</p>}
-      {form.way !== "rewind" && form.at.trim() === "" && !form.latest && (
-        <p class="note">Left empty, it is {newest}.</p>
+      {!form.latest && (
+        <InstantField
+          label="As of"
+          text={form.at}
+          onText={(at) => set({ at })}
+          tables={tables}
+          whenEmpty={form.way === "rewind" ? wrong.at : newest}
+        />
       )}
       {has("latest") && (
         <Switch label="The newest instant" is={form.latest} onIs={(latest) => set({ latest })} />

@@ -1,8 +1,9 @@
 /**
- * What a form of a recovery says, in the words of the command line. The same words are requested of the server and shown
- * as a command, so what is copied does what the button does.
+ * What a form of a recovery says, in the words of the command line. The same words are requested of the server and
+ * shown as a command, so what is copied does what the button does.
  */
 import { formatInstant, parseInstant } from "../../instant.js";
+import type { Draft } from "../parts/recover-draft.js";
 
 /** Ways to bring something back, in the order in which they are offered: the safest first. */
 export const ways = [
@@ -29,27 +30,6 @@ export const commandOf: Record<Way, Command> = {
   promote: "promote",
   back: "promote",
 };
-
-/** What a page that leads here knows already. It is in the state of the history, because keys are in it. */
-export interface Draft {
-  command: Command;
-  tables?: string[];
-  databases?: string[];
-  keys?: unknown[];
-  between?: string;
-  where?: unknown;
-  at?: string;
-  from?: string;
-  to?: string;
-  /** Of an undo or a rewind that is to be taken back. */
-  operation?: string;
-  beside?: boolean;
-  target?: string;
-  back?: boolean;
-  onConflict?: string;
-  fields?: string[];
-  latest?: boolean;
-}
 
 /** A form as it stands: texts as they are typed. */
 export interface Form {
@@ -151,9 +131,8 @@ export function formOf(draft: Partial<Draft> = {}): Form {
     fields: (draft.fields ?? []).join(", "),
     latest: draft.latest === true,
   };
-  const { onConflict } = draft;
-  if (onConflict === "skip" || onConflict === "force" || onConflict === "cascade")
-    form.conflict = onConflict;
+  const { inexact } = draft;
+  if (inexact === "before" || inexact === "after" || inexact === "any") form.inexact = inexact;
   if (command === "promote" && !draft.back) return { ...form, restored: names[0] ?? "" };
   return form;
 }

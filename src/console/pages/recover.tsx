@@ -8,16 +8,10 @@ import { may, signedIn } from "../app/session.js";
 import { useShared } from "../app/store.js";
 import { now } from "../app/time.js";
 import { Card, Command, Title, Wrong } from "../parts/bits.js";
+import type { Draft } from "../parts/recover-draft.js";
 import { FormParts } from "./recover-form.js";
 import { Ways } from "./recover-ways.js";
-import {
-  commandText,
-  type Draft,
-  type Form,
-  formOf,
-  type Request,
-  requestOf,
-} from "./recover-words.js";
+import { commandText, type Form, formOf, type Request, requestOf } from "./recover-words.js";
 
 export function Recover() {
   const { state } = usePlace();
@@ -107,6 +101,8 @@ function Ask({
   if (who.state === "out" || who.state === "asking") return null;
   const server = who.state === "in" ? who.session.server : undefined;
   const isDrill = form.way === "drill";
+  const repo = server?.repository;
+  const command = asked ? commandText(asked, { repo }, isDrill ? [] : ["--dry-run"]) : "";
   const press = async () => {
     onPress();
     if (!asked) return;
@@ -157,11 +153,9 @@ function Ask({
       <h3>The same on the command line</h3>
       {asked ? (
         <>
-          <Command>
-            {commandText(asked, { repo: server?.repository }, isDrill ? [] : ["--dry-run"])}
-          </Command>
+          <Command>{command}</Command>
           <p class="note">
-            URL is the address of the cluster to write to.{" "}
+            {command.includes("--target=") && "URL is the address of the cluster to write to. "}
             {!isDrill && "Without --dry-run it is carried out at once."}
           </p>
         </>

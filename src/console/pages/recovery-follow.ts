@@ -53,6 +53,8 @@ export const isEnded = ({ state, worker }: Pick<Recovery, "state" | "worker">): 
 class Following {
   /** Number of the last event that was heard of. */
   private heard = 0;
+  /** Ends the stream, so that the recovery is asked for. */
+  private end = new AbortController();
 
   constructor(
     private readonly id: string,
@@ -79,17 +81,31 @@ class Following {
         if (!(await this.listen(known, newest))) isToAsk = true;
       } catch (error) {
         if (this.signal.aborted) return;
-        const status =
-          error instanceof Problem ? error.status : Number((error as Error).cause ?? 0);
-        if (status === 401) return tokenRefused(this.token);
-        const isFull = status === 429 || status === 503;
         isToAsk = true;
-        if (error instanceof Problem && status >= 400 && status < 500 && !isFull)
-          return this.tell(error);
-        if (!isFull) this.tell(away);
-        await new Promise((resolve) => setTimeout(resolve, isFull ? askMs : retryMs));
+        const waitMs = this.after(error);
+        if (waitMs === undefined) return;
+        await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }
+  }
+
+  /** How long to wait after an error, in ms; undefined if asking again does not help. */
+  private after(error: unknown): number | undefined {
+    if (error instanceof Problem) {
+      const { status } = error;
+      if (status !== 401) this.tell(status === 0 ? away : error);
+      if (status === 0) return retryMs;
+      return status >= 500 || status === 429 ? askMs : undefined;
+    }
+    const { cause } = error as Error;
+    if (cause === 401) {
+      tokenRefused(this.token);
+      return undefined;
+    }
+    // There is no room for the stream: what is asked for is shown all the same.
+    if (cause === 429 || cause === 503) return askMs;
+    this.tell(away);
+    return retryMs;
   }
 
   private async look(): Promise<void> {
@@ -100,14 +116,14 @@ class Following {
 
   /** Follows the stream to its end. Returns false if the server says that there is nothing more. */
   private async listen(from: Recovery, newest: () => Recovery | undefined): Promise<boolean> {
-    const silent = new AbortController();
+    this.end = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const alive = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(new Error("the server is silent")), silentMsMax);
+      timer = setTimeout(() => this.end.abort(new Error("the server is silent")), silentMsMax);
     };
     alive();
-    const signal = AbortSignal.any([this.signal, silent.signal]);
+    const signal = AbortSignal.any([this.signal, this.end.signal]);
     const onEvent = ({ data }: { data: string }) => {
       this.tell(undefined);
       this.hear(JSON.parse(data) as RecoveryEvent, newest());
@@ -133,7 +149,7 @@ class Following {
       progress !== undefined &&
       event.error === undefined;
     if (isSame) this.take({ ...known, number, changedAt: at, waitsFor, progress });
-    else void this.look().catch(() => undefined);
+    else void this.look().catch((error: unknown) => this.end.abort(error));
   }
 }
 

@@ -3,8 +3,9 @@ import type { Recovery } from "../app/answers.js";
 import { Link, pathOf } from "../app/router.js";
 import { Moment } from "../app/time.js";
 import { Badge, bytesText, counted, countText, Figure, Rows } from "../parts/bits.js";
+import { type Draft, recover } from "../parts/recover-draft.js";
 import { formOfRequest } from "./recover-again.js";
-import { type Draft, keyText, type Request } from "./recover-words.js";
+import { keyText, type Request } from "./recover-words.js";
 import { ConflictList, FirstRows, KeyList } from "./recovery-lists.js";
 import { Doubts, Json } from "./recovery-plan.js";
 import type {
@@ -37,12 +38,10 @@ export function ResultShown({ result, recovery }: { result: Result; recovery: Re
   }
 }
 
-const draftOf = (draft: Draft) => ({ draft });
-
 /** Leads to a form that is filled in already. */
 function Way({ draft, children }: { draft: Draft; children: string }) {
   return (
-    <Link to="/recover" state={draftOf(draft)} class="button">
+    <Link {...recover(draft)} class="button">
       {children}
     </Link>
   );
@@ -203,9 +202,7 @@ function Restored({ result, recovery }: { result: RestoreResult; recovery: Recov
                 <Link to={pathOf("/compare", { table: of.from, at: result.at })}>
                   compare with live
                 </Link>
-                <Link to="/recover" state={draftOf({ command: "promote", tables: [of.to] })}>
-                  promote
-                </Link>
+                <Link {...recover({ command: "promote", tables: [of.to] })}>promote</Link>
               </span>
             ) : (
               <Link to={`/tables/${of.to}`}>look at it</Link>

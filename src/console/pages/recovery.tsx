@@ -12,7 +12,7 @@ import { commandText, type Request, shellWord } from "./recover-words.js";
 import { Decide } from "./recovery-decide.js";
 import { useRecovery } from "./recovery-follow.js";
 import { PlanShown } from "./recovery-plan.js";
-import { readPlan, readResult } from "./recovery-read.js";
+import { type Result, readPlan, readResult } from "./recovery-read.js";
 import { ResultShown } from "./recovery-report.js";
 import { StateBadge } from "./recovery-state.js";
 import { Steps } from "./recovery-steps.js";
@@ -56,7 +56,7 @@ function Shown({ recovery, take }: Props) {
       {recovery.error && <Failure recovery={recovery} />}
       <Decide recovery={recovery} plan={plan} take={take} />
       {result && (
-        <Card title={state === "done" ? "Report" : "What was done"}>
+        <Card title={titleOf(result, state)}>
           <ResultShown result={result} recovery={recovery} />
         </Card>
       )}
@@ -70,11 +70,23 @@ function Shown({ recovery, take }: Props) {
   );
 }
 
+function titleOf(result: Result, state: string): string {
+  if (result.is === "refused") return "Nothing was done";
+  return state === "done" ? "Report" : "What was done";
+}
+
 /** What happens at this moment. */
 function Now({ recovery }: { recovery: Recovery }) {
   const { state, worker, progress, planIn, changedAt, attempt } = recovery;
   const who = useShared(signedIn);
   const isPlanned = state === "planned";
+  if (state === "cancelled" && worker) {
+    return (
+      <Card title="It stops">
+        <p>Its process ends what is under way, and says then what it has left.</p>
+      </Card>
+    );
+  }
   if (!isPlanned && state !== "running") return null;
   const what = state === "running" ? "It is carried out" : "The plan is being made";
   if (!worker) {
@@ -106,7 +118,9 @@ function Now({ recovery }: { recovery: Recovery }) {
       }
     >
       <Bar share={progress?.share ?? null} name={what} />
-      <p class="recovery-progress">{progress?.text ?? (progress ? "" : "It begins.")}</p>
+      <p class="recovery-progress">
+        {progress?.text ?? (progress ? "" : "How far it is was not told yet.")}
+      </p>
     </Card>
   );
 }
