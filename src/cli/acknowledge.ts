@@ -16,7 +16,7 @@ export interface AcknowledgeArguments {
   note: string;
 }
 
-/** Notes that a gap is known: of each of these tables the one in which `args.at` lies. All have one, or none is noted. */
+/** Notes that a gap is known: of each table the one in which `args.at` lies. All have one, or none is noted. */
 export async function acknowledgeCommand(
   names: string[],
   args: AcknowledgeArguments,
@@ -53,7 +53,7 @@ interface Found {
   gap: CoverageInterval;
 }
 
-/** @param shown the names as status shows them. A table is found by that, and by the name that it had at the instant. */
+/** @param shown the names as status shows them. A table is found by that, and by the name that it had then. */
 async function gapOf(
   name: string,
   at: Instant,

@@ -1,5 +1,5 @@
 /**
- * Live beside then: what differs, before anything is restored. An instant and tables are chosen; each table is compared;
+ * Live beside then: what differs, before anything is restored. An instant and tables are chosen; each is compared;
  * then its documents are looked at, and their fields.
  */
 import "./compare.css";
