@@ -2,6 +2,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/console/table.test.ts",
   "test/endtoend/sealed.test.ts",
   "test/endtoend/gaps.test.ts",
   "test/endtoend/undo.test.ts",
@@ -10,6 +11,7 @@ const long = [
   "test/endtoend/copies.test.ts",
   "test/endtoend/api-recovery.test.ts",
   "test/coordination/contenders.test.ts",
+  "test/console/recover.test.ts",
   "test/endtoend/alarm-outage.test.ts",
   "test/endtoend/alarms.test.ts",
   "test/endtoend/catalog-instants.test.ts",

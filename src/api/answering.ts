@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { abortWith } from "../abort.js";
 import { withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { compressed } from "./compressed.js";
 import { wrongIn } from "./given.js";
 import { Refusal } from "./problem.js";
 import { may } from "./rights.js";
@@ -42,7 +43,8 @@ export function answering(route: Route, around: Surroundings): Handler {
     reply.headers(headers).status(status);
     if (status === 204) return reply.send();
     if (body instanceof EventStream) return stream(body, reply, streams, asked, around);
-    return reply.type("application/json").send(Buffer.isBuffer(body) ? body : JSON.stringify(body));
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+    return reply.type("application/json").send(await compressed(bytes, request, reply));
   };
 }
 

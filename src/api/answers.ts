@@ -122,6 +122,9 @@ export const alarms = v.object({
   undelivered: v.record(v.string(), count),
 });
 
+/** The drill that has proven the most: so many of all tables that are captured. */
+const widestProof = v.nullable(v.object({ instant: text, done: text, tables: count, of: count }));
+
 export const status = v.object({
   repository: text,
   restorableUntil: instant,
@@ -130,7 +133,7 @@ export const status = v.object({
   catalog: system,
   access: system,
   missingServers: v.array(text),
-  lastProven: proof,
+  lastProven: widestProof,
   lastDrillFailed: failedDrill,
   capture,
   lanes: v.array(lane),
@@ -309,7 +312,13 @@ export const session = v.object({
   rights: v.array(text),
   /** When the token ends; null if it does not. */
   expires: instant,
-  server: v.object({ version: text, targets: v.nullable(v.array(text)), seesLive: v.boolean() }),
+  server: v.object({
+    version: text,
+    /** As --repo of the process that serves takes it, without secrets. */
+    repository: text,
+    targets: v.nullable(v.array(text)),
+    seesLive: v.boolean(),
+  }),
   now: text,
 });
 
@@ -320,10 +329,13 @@ export const look = v.object({
   status: v.nullable(
     v.object({
       repository: text,
-      restorableUntil: text,
+      restorableUntil: instant,
       behindNowMs: v.nullable(count),
       lastProven: proof,
       capture: text,
+      /** Of all tables, since each is captured. */
+      changes: count,
+      logBytes: count,
     }),
   ),
   openAlarms: v.nullable(count),

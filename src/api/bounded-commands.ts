@@ -14,7 +14,7 @@ const ofOneMax = 4;
 const runMsMax = 120_000;
 /** Larger results are refused: they would be in this process's memory. */
 const printedBytesMax = 32 * 1024 * 1024;
-/** How long a result is given to others who ask for the same. */
+/** How long a result is given to others who ask for the same, unless it is said otherwise. */
 const sharedMs = 3000;
 
 interface Bounds {
@@ -26,8 +26,8 @@ const objectIn = (printed: Buffer) => JSON.parse(printed.toString()) as object;
 
 interface Shared {
   result: Promise<object>;
-  /** When it was there; undefined while it runs. */
-  at: number | undefined;
+  /** Until when it is given to others; undefined while it runs. */
+  untilMs: number | undefined;
 }
 
 export class BoundedCommands {
@@ -62,8 +62,8 @@ export class BoundedCommands {
     return objectIn(await this.print(...asked));
   }
 
-  /** The result of a command that everybody may share: it may be some seconds old. */
-  async sharedResult(args: readonly string[]): Promise<object> {
+  /** The result of a command that everybody may share: it may be so old. */
+  async sharedResult(args: readonly string[], forMs = sharedMs): Promise<object> {
     const key = args.join("\0");
     this.forgetOld();
     const known = this.shared.get(key);
@@ -71,11 +71,11 @@ export class BoundedCommands {
     // It goes on when the one who asked first goes away: others may wait for it.
     const run = (bounds: Bounds) => this.commands.print(args, bounds);
     const printed = this.inTurn(run, this.ending);
-    const made: Shared = { result: printed.then(objectIn), at: undefined };
+    const made: Shared = { result: printed.then(objectIn), untilMs: undefined };
     this.shared.set(key, made);
     try {
       const result = await made.result;
-      made.at = this.clock.monotonicMs();
+      made.untilMs = this.clock.monotonicMs() + forMs;
       return result;
     } catch (error) {
       if (this.shared.get(key) === made) this.shared.delete(key);
@@ -90,8 +90,8 @@ export class BoundedCommands {
 
   private forgetOld(): void {
     const now = this.clock.monotonicMs();
-    for (const [key, { at }] of this.shared) {
-      if (at !== undefined && now - at > sharedMs) this.shared.delete(key);
+    for (const [key, { untilMs }] of this.shared) {
+      if (untilMs !== undefined && now > untilMs) this.shared.delete(key);
     }
   }
 

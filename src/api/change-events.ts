@@ -10,6 +10,7 @@ import { greatestNumbers } from "../recoveries/events.js";
 import { WakeUps } from "../recoveries/wake-ups.js";
 import * as answers from "./answers.js";
 import type { EventSink, Surroundings } from "./route.js";
+import { statusFor } from "./routes-seeing.js";
 
 /** How often the repository is looked at at most; and how much of the time a look may take. */
 const everyMs = 3000;
@@ -40,13 +41,22 @@ async function look({ commands, store, clock }: Surroundings): Promise<object> {
   // Told when it is sent: reading the status may take seconds, and pages set their clocks by it.
   const now = () => formatInstant(clock.now());
   try {
-    const status = v.parse(answers.status, await commands.sharedResult(["status"]));
+    const status = await statusFor({ seesContents: true }, { commands });
     const alarms = v.parse(answers.alarms, await commands.sharedResult(["alarm", "list"]));
     const numbers = await greatestNumbers(store, recoveriesPrefix);
-    const { repository, restorableUntil, behindNowMs, lastProven, capture } = status;
+    const { repository, restorableUntil, behindNowMs, lastProven, capture, tables } = status;
+    const sumOf = (what: "changes" | "logBytes") => tables.reduce((sum, one) => sum + one[what], 0);
+    const sums = { changes: sumOf("changes"), logBytes: sumOf("logBytes") };
     return v.parse(answers.look, {
       now: now(),
-      status: { repository, restorableUntil, behindNowMs, lastProven, capture: capture.state },
+      status: {
+        repository,
+        restorableUntil,
+        behindNowMs,
+        lastProven,
+        capture: capture.state,
+        ...sums,
+      },
       openAlarms: alarms.open.filter(({ silenced }) => !silenced).length,
       digests: {
         tables: digestOf(steady(status)),

@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { Clock } from "../clock.js";
 import type { Waker } from "../coordination/wake.js";
+import type { Facts } from "../health/facts.js";
 import type { AuditWriter } from "../repository/records/audit.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BoundedCommands } from "./bounded-commands.js";
@@ -16,6 +17,8 @@ export interface Surroundings {
   audit: AuditWriter;
   /** The environment in which a command reaches the live tables; undefined if this process does not know them. */
   live: Record<string, string> | undefined;
+  /** What this process knows of its own work. */
+  facts: Facts;
   /** True if a caller's token counts still: a stream outlives the moment in which its token was checked. */
   counts: (caller: Caller) => Promise<boolean>;
   /** What this server can do. */
@@ -27,6 +30,8 @@ export interface Surroundings {
 /** What a server can do, for who shows it to people. */
 export interface ServerWork {
   version: string;
+  /** Where the repository is, without secrets: whoever takes a command from a page gives it as --repo. */
+  repository: string;
   /** Names of the targets on which it carries out recoveries that are requested; null if it carries out none. */
   targets: readonly string[] | null;
 }

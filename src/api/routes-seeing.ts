@@ -17,13 +17,23 @@ import { flag, table, time } from "./words.js";
 
 type Seeing = Pick<Asked<unknown, unknown, unknown>, "seesContents">;
 
+type Status = v.InferOutput<typeof answers.status>;
+
+/** What several ask for at once is made ready once: a large status has some MB. */
+const shownStatuses = new WeakMap<object, Map<boolean, Status>>();
+
 /** The status of the repository, some seconds old at most, as far as it may be seen. */
-async function statusFor(
+export async function statusFor(
   { seesContents }: Seeing,
-  { commands }: Surroundings,
-): Promise<v.InferOutput<typeof answers.status>> {
+  { commands }: Pick<Surroundings, "commands">,
+): Promise<Status> {
   const found = await commands.sharedResult(["status"]);
-  return answers.shown(answers.status, found, seesContents) as v.InferOutput<typeof answers.status>;
+  const known = shownStatuses.get(found) ?? new Map<boolean, Status>();
+  shownStatuses.set(found, known);
+  const shown =
+    known.get(seesContents) ?? (answers.shown(answers.status, found, seesContents) as Status);
+  known.set(seesContents, shown);
+  return shown;
 }
 
 /** How many drills and verifications are shown: the newest. */

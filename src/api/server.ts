@@ -27,6 +27,7 @@ import { alarms } from "./routes-alarms.js";
 import { auditing } from "./routes-audit.js";
 import { documents } from "./routes-documents.js";
 import { notes } from "./routes-notes.js";
+import { overviews } from "./routes-overview.js";
 import { recoveries } from "./routes-recoveries.js";
 import { seeing } from "./routes-seeing.js";
 import { session } from "./routes-session.js";
@@ -67,6 +68,7 @@ export interface ApiServer {
 
 export const allRoutes: readonly Route[] = [
   ...seeing,
+  ...overviews,
   ...documents,
   ...notes,
   ...alarms,
@@ -116,6 +118,7 @@ export function makeServer(options: ApiOptions): ApiServer {
     ending,
     commands: new BoundedCommands(options.commands, clock, ending),
     audit: new AuditWriter(store, clock),
+    facts: options.facts,
     server: options.work,
     counts: (caller) => tokens.counts(caller),
   };

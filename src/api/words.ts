@@ -21,6 +21,14 @@ export const table = v.pipe(
   v.string("a table is a text"),
   v.regex(/^[A-Za-z0-9_-]{1,127}\.[A-Za-z0-9_-]{1,127}$/, "a table is given as database.table"),
 );
+/** Several, for a query. */
+export const tables = v.pipe(
+  v.string("tables are a text"),
+  v.regex(
+    /^[A-Za-z0-9_-]{1,127}\.[A-Za-z0-9_-]{1,127}(,[A-Za-z0-9_-]{1,127}\.[A-Za-z0-9_-]{1,127}){0,99}$/,
+    "up to 100 tables are given as database.table, with commas between them",
+  ),
+);
 export const pinName = v.pipe(
   v.string("the name of a pin is a text"),
   v.regex(/^[a-z0-9][a-z0-9-]{0,99}$/, "a pin has up to 100 small letters, digits and hyphens"),

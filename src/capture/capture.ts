@@ -44,6 +44,7 @@ import { OwnLog } from "./own-log.js";
 import { Recorder } from "./recorder.js";
 import { ScanQueue } from "./scan-queue.js";
 import { SharedReads } from "./shared-reads.js";
+import { clockOfSource, ShiftedClock } from "./shifted-clock.js";
 import { RetryingShipper } from "./shipper.js";
 import type { TableCaptureContext } from "./table-context.js";
 import { TableLog } from "./table-log.js";
@@ -160,7 +161,7 @@ export class Capture {
   static async begin(
     source: Source,
     repository: Repository,
-    clock: Clock,
+    machine: Clock,
     options: CaptureOptions,
     observer: CaptureObserver,
     signal: AbortSignal,
@@ -168,18 +169,20 @@ export class Capture {
   ): Promise<Capture> {
     const first = await readFirstCatalog(source);
     // What waits behind the end that is lost is disowned by the claim.
-    if (options.spool && !lost) await deliverSpool(repository, options.spool, clock, observer);
+    if (options.spool && !lost) await deliverSpool(repository, options.spool, machine, observer);
     const standing = lost ? withoutEnd(repository.store, lost) : repository.store;
     const before = await catalogAt(await LogView.read(standing), Number.MAX_SAFE_INTEGER);
     const gone = recogniseSource(source, first, before, options);
-    const logClock = new LogClock(clock, (news) => observer.clockSet(news));
+    const isShared = options.isShared?.() === true;
+    const clock = isShared ? await clockOfSource(source, machine) : new ShiftedClock(machine, 0);
+    const logClock = new LogClock(clock, (news) => observer.clockSet(news), clock.byMs);
     await compareClocks(source, logClock);
     const { takeOver } = options;
     const unique = () => Math.floor(options.random() * 2 ** 52).toString(36);
     const idle = options.idleSegmentMs > idleSegmentMs ? { idleMs: options.idleSegmentMs } : {};
     const owner = { ...options.owner, unique, tickMs: options.tickMaxMs, ...idle };
     const check = (end: LogEnd | undefined) => {
-      if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
+      if (!options.trustClock) checkStartClock(machine.now(), logClock.serverClock, end);
     };
     const { store } = repository;
     const isAsking = takeOver && !options.once && !lost;

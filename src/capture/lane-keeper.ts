@@ -27,7 +27,6 @@ import { LaneTables } from "./lane-tables.js";
 import { LanesInTrouble } from "./lanes-in-trouble.js";
 import { ifDamaged, LanesToCapture } from "./lanes-to-capture.js";
 import { mayPass, runCapture } from "./run-capture.js";
-import { clockOfSource } from "./shifted-clock.js";
 
 export interface LaneKeeperOptions {
   /** A source for one lane; it is closed when the lane is no longer captured. */
@@ -376,8 +375,7 @@ export class LaneKeeper {
       reopen: async () => knownLane(await this.options.reopen(), number),
     };
     try {
-      const clock = this.isSharing ? await clockOfSource(source, this.clock) : this.clock;
-      return await runCapture(source, lane, clock, of, this.options.observer(number), signal);
+      return await runCapture(source, lane, this.clock, of, this.options.observer(number), signal);
     } finally {
       source.close();
     }

@@ -11,7 +11,7 @@ import type { SegmentFooter } from "../format/segment.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { LogEnd } from "../repository/log/log-end.js";
 
-/** The source's clock less ours. */
+/** The source's clock less this machine's. */
 export type ServerClock = NonNullable<SegmentFooter["serverClock"]>;
 
 /** If a clock has moved by more than this against the monotonic one, it was set. Less is drift, and is followed. */
@@ -54,9 +54,11 @@ export class LogClock {
   /** Called each time the clock is seen to have been set, until the source was asked. */
   onStep: () => void = () => undefined;
 
+  /** @param shiftMs how far `clock` is ahead of this machine's, with which the source's is compared */
   constructor(
     private readonly clock: Clock,
     private readonly tell: (news: ClockNews) => void = () => undefined,
+    private readonly shiftMs = 0,
   ) {
     this.course = this.wallOffset();
     this.believed = this.course;
@@ -77,7 +79,7 @@ export class LogClock {
     return isNear(wall, this.course) || (this.refused !== undefined && isNear(wall, this.refused));
   }
 
-  /** The source's clock less ours, as last measured; undefined before that. */
+  /** The source's clock less this machine's, as last measured; undefined before that. */
   get serverClock(): ServerClock | undefined {
     return this.measured;
   }
@@ -97,14 +99,15 @@ export class LogClock {
     // An answer says nothing if the clock was set while it was under way.
     if (!isNear(before, wall)) return undefined;
     this.measured = answer;
+    const ofSource = { ...answer, offsetMs: answer.offsetMs - this.shiftMs };
     this.look();
     if (isNear(wall, this.course)) {
       this.course = wall;
     } else if (2 * answer.uncertaintyMs < Math.abs(wall - this.course)) {
-      if (this.isConfirmed(wall, answer)) return this.follow(wall, logTime());
+      if (this.isConfirmed(wall, ofSource)) return this.follow(wall, logTime());
       this.waitOut(wall);
     }
-    this.noteAhead(answer);
+    this.noteAhead(ofSource);
     return undefined;
   }
 

@@ -4,6 +4,7 @@ import { aborted } from "../abort.js";
 import { readConsole } from "../api/console-files.js";
 import { makeServer } from "../api/server.js";
 import { systemClock } from "../clock.js";
+import { withoutSecrets } from "../configuration/addresses.js";
 import { isLoopback, parseListen } from "../configuration/listen-address.js";
 import { localWaker } from "../coordination/wake.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -54,7 +55,7 @@ export async function consoleCommand(args: ConsoleArguments, output: Output): Pr
     facts: new Facts(clock),
     waker: localWaker(),
     hosts: [],
-    work: { version, targets: null },
+    work: { version, repository: withoutSecrets(repo!), targets: null },
     live: seesLive ? targetIn(args) : undefined,
     console: files,
     ownToken: token,

@@ -32,6 +32,7 @@ export interface PointsArguments {
   from?: string;
   to?: string;
   all?: boolean;
+  withoutBursts?: boolean;
 }
 
 const defaultMs = 7 * 86_400_000;
@@ -39,7 +40,8 @@ const defaultMs = 7 * 86_400_000;
 interface Found {
   /** In the order of time. */
   points: Point[];
-  activity: Activity;
+  /** Undefined if the log was not read for it. */
+  activity: Activity | undefined;
   from: Instant;
   to: Instant;
 }
@@ -63,7 +65,7 @@ export async function pointsCommand(
   const found = await lookAt(repository, async (view): Promise<Found> => {
     const end = to ?? Math.max(now, (await view.lastInstant()) ?? now);
     const begin = from ?? Math.max(end - defaultMs, beginning(view) ?? 0);
-    return pointsIn(view, repository, name, begin, end);
+    return pointsIn(view, repository, name, { from: begin, to: end, bursts: !args.withoutBursts });
   });
   progress.clear();
   // Whoever names such a table wants its points.
@@ -80,16 +82,15 @@ async function pointsIn(
   view: RepositoryView,
   repository: Repository,
   name: string | undefined,
-  from: Instant,
-  to: Instant,
+  { from, to, bursts }: Pick<Found, "from" | "to"> & { bursts: boolean },
 ): Promise<Found> {
   const store = commonStore(repository);
   const { points, names } = await catalogPoints(view);
   const id = name === undefined ? undefined : (await tableThen(view, name, undefined, to)).id;
-  const activity = await readActivity(view, id, from, to, store);
+  const activity = bursts ? await readActivity(view, id, from, to, store) : undefined;
   const all = [
     ...points,
-    ...activity.bursts.map((burst) => pointOfBurst(burst, names)),
+    ...(activity?.bursts ?? []).map((burst) => pointOfBurst(burst, names)),
     ...(await notedPoints(view, store, from, to)),
     ...(await drillPoints(store, from, to)),
   ];
@@ -109,9 +110,10 @@ function print(
   { points, folded, ofCopies }: FoldedPoints,
   output: Output,
 ): void {
-  const { changes, spanMs, spread, unread } = activity;
+  const none = { changes: [], spanMs: 0, spread: [], unread: [] };
+  const { changes, spanMs, spread, unread } = activity ?? none;
   output.line(`${name ?? "all tables"}, ${formatInstant(from)} to ${formatInstant(to)}`);
-  const most = Math.max(...changes);
+  const most = Math.max(0, ...changes);
   if (most > 0) {
     output.line(`changes per ${formatDuration(spanMs)}, at most ${formatCount(most)}:`);
     output.line(barsOf(changes));
@@ -156,7 +158,9 @@ function print(
       folded: folded.get(id) ?? [],
     })),
     ofCopies,
-    activity: { spanMs, changes: changes.map(Math.round), spread: spread.map(isoStretch) },
+    activity: activity
+      ? { spanMs, changes: changes.map(Math.round), spread: spread.map(isoStretch) }
+      : null,
     unread,
   });
 }

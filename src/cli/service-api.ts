@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { readConsole } from "../api/console-files.js";
 import { makeServer } from "../api/server.js";
+import { withoutSecrets } from "../configuration/addresses.js";
 import { isLoopback, type ListenAddress, parseListen } from "../configuration/listen-address.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { namesTarget } from "./configured.js";
@@ -28,6 +29,7 @@ export const apiPart: ServicePart = async (served) => {
     tls,
     work: {
       version,
+      repository: withoutSecrets(args.repo),
       targets: args.recoveries && roles.has("restore") ? [...recoveryTargetsOf(args).keys()] : null,
     },
     console: await readConsole(),

@@ -30,7 +30,7 @@ export async function tableCommand(
   args: TableArguments,
   output: Output,
 ): Promise<void> {
-  const profile = args.reads ? await profileOf(args) : undefined;
+  const profile = await profileOf(args);
   const repository = await openRepository(await copiesAt(args.repo, output));
   await lookAt(repository, async (view) => {
     const { id, until } = await tableThen(view, name, undefined, systemClock.now());

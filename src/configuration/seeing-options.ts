@@ -30,6 +30,12 @@ export const seeing: OptionRow[] = [
       "print instead what a restore of the table to its newest instant reads, and its cost",
   },
   {
+    flag: "--without-bursts",
+    type: "switch",
+    commands: ["points"],
+    description: "list what is recorded alone: the log is not read for bursts and changes",
+  },
+  {
     flag: "--hide-dropped",
     type: "switch",
     commands: ["status"],

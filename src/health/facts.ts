@@ -11,6 +11,7 @@ import { isFenced, messageOf } from "../errors.js";
 import { isSystemStream, type Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { ClosedTick } from "../repository/log/log-writer.js";
+import { addTotals, noTotals } from "../repository/log/totals.js";
 import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { noUse, type RequestListener, type Requests, type StoreUse } from "../storage/store-use.js";
@@ -35,6 +36,8 @@ export interface TableFacts {
    * tick's end later than the store may say it, since a record that the table is live comes with the next tick.
    */
   restorableTo: Instant | undefined;
+  /** How far it is copied or resynced, of about how many documents; undefined unless that has begun. */
+  scanned: { documents: number; bytes: number; ofAbout: number } | undefined;
   /** What was stored of it since this process began. */
   totals: Totals;
 }
@@ -70,9 +73,13 @@ export interface RedisFacts {
 
 export type TickListener = (lane: number, tick: ClosedTick) => void;
 
-const none: Totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
 /** What is known of a table that is new. */
-const unknown = { frontier: undefined, restorableTo: undefined, totals: none };
+const unknown = {
+  frontier: undefined,
+  restorableTo: undefined,
+  scanned: undefined,
+  totals: noTotals,
+};
 
 export class Facts {
   readonly startedAt: Instant;
@@ -84,7 +91,7 @@ export class Facts {
   /** Undefined in a process that tells the others nothing by Redis. */
   redis: RedisFacts | undefined;
   /** What was stored since this process began: also of lanes and tables that it captures no more. */
-  readonly stored = { ...none, ticks: 0, segmentBytes: 0 };
+  readonly stored = { ...noTotals, ticks: 0, segmentBytes: 0 };
   /** How often a table ceased to be watched since this process began. */
   gaps = 0;
   /** What this process has sent to stores, and how many requests of each kind a store has failed. */
@@ -201,6 +208,10 @@ export class Facts {
         const table = this.tables.get(id);
         if (table) table.name = `${db}.${name}`;
       },
+      scanned: ({ id }, documents, bytes, ofAbout) => {
+        const table = this.tables.get(id);
+        if (table?.lane === lane) table.scanned = { documents, bytes, ofAbout };
+      },
       moved: ({ id }) => this.leave(lane, id),
       lost: ({ id }, reason) => this.noteReason(lane, id, reason),
       stopped: ({ id }, error) => this.noteReason(lane, id, messageOf(error)),
@@ -259,6 +270,7 @@ export class Facts {
     }
     const known = this.tables.get(id);
     const { frontier, restorableTo, totals } = known ?? unknown;
+    const scanned = known?.state === state ? known.scanned : undefined;
     if (state === "gap" && known?.state !== state) this.gaps += 1;
     const since = known?.state === state ? known.since : this.clock.now();
     const reason = why ?? (state === "live" ? undefined : known?.reason);
@@ -271,6 +283,7 @@ export class Facts {
       reason,
       frontier,
       restorableTo,
+      scanned,
       totals,
     });
   }
@@ -327,10 +340,10 @@ export class Facts {
     const before = known?.epoch === footer.epoch ? known.totals : {};
     for (const [id, now] of Object.entries(footer.totals)) {
       if (isSystemStream(id)) continue;
-      const added = minus(now, before[id] ?? none);
-      Object.assign(this.stored, plus(this.stored, added));
+      const added = minus(now, before[id] ?? noTotals);
+      Object.assign(this.stored, addTotals(this.stored, added));
       const table = this.tables.get(id);
-      if (table) table.totals = plus(table.totals, added);
+      if (table) table.totals = addTotals(table.totals, added);
     }
     const totals = { ...before, ...footer.totals };
     this.counted.set(lane, { epoch: footer.epoch, totals });
@@ -342,13 +355,6 @@ export class Facts {
     this.lanes.set(lane, newLane(lane, this.clock.now()));
   }
 }
-
-const plus = (a: Totals, b: Totals): Totals => ({
-  changes: a.changes + b.changes,
-  inserts: a.inserts + b.inserts,
-  deletes: a.deletes + b.deletes,
-  bytes: a.bytes + b.bytes,
-});
 
 const minus = (a: Totals, b: Totals): Totals => ({
   changes: a.changes - b.changes,

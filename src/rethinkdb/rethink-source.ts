@@ -167,7 +167,8 @@ export class RethinkSource implements Source {
     );
     const after = this.clock.now();
     const offsetMs = Math.round(seconds * 1000 - (before + after) / 2);
-    return { offsetMs, uncertaintyMs: Math.ceil((after - before) / 2) };
+    // A clock that was set meanwhile says less of the offset, whichever way it was set.
+    return { offsetMs, uncertaintyMs: Math.ceil(Math.abs(after - before) / 2) };
   }
 
   close(): void {

@@ -53,7 +53,7 @@ export interface Source {
   /** Number of documents by the server's own estimate; for progress only. */
   estimateDocuments(table: TableReference): Promise<number>;
 
-  /** The server's clock less ours. */
+  /** The server's clock less this machine's. */
   serverClock(): Promise<{ offsetMs: number; uncertaintyMs: number }>;
 
   close(): void;

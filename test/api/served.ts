@@ -88,7 +88,7 @@ export async function serveRecorded(
     waker,
     live: given.live,
     hosts: given.hosts ?? [],
-    work: { version: "0.0.0", targets: null },
+    work: { version: "0.0.0", repository: "a place", targets: null },
     ...(given.requestMsMax === undefined ? {} : { requestMsMax: given.requestMsMax }),
     metrics: () => Promise.resolve({ contentType: "text/plain", text: "thinkback_up 1\n" }),
     onDefect: (error) => void defects.push(error),

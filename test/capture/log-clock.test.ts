@@ -7,6 +7,7 @@ import {
   LogClock,
   type ServerClock,
 } from "../../src/capture/log-clock.js";
+import { clockOfSource } from "../../src/capture/shifted-clock.js";
 import type { Clock } from "../../src/clock.js";
 import type { LogEnd } from "../../src/repository/log/log-end.js";
 
@@ -294,4 +295,45 @@ test("a start is not refused by clocks that differ by minutes, nor where the sou
   const agrees = { offsetMs: 2, uncertaintyMs: 3 };
   expect(() => checkStartClock(clock.truth, agrees, { to: clock.truth + dayMs })).not.toThrow();
   expect(() => checkStartClock(clock.truth, undefined, { to: clock.truth - dayMs })).not.toThrow();
+});
+
+test.each([9000, -9000, 300_000, -300_000])(
+  "a log that goes by the source's clock: this machine's is off by %i ms, is set right, and off by more",
+  async (wrongMs) => {
+    clock.wrongMs = wrongMs;
+    const ofSource = await clockOfSource({ serverClock: clock.read }, clock);
+    log = new LogClock(ofSource, (one) => news.push(one), ofSource.byMs);
+    expect(await asked()).toBeUndefined();
+    for (const [i, wrong] of [wrongMs, 0, 2 * wrongMs].entries()) {
+      clock.wrongMs = wrong;
+      for (let passed = 0; passed < hourMs; passed += 30_000) {
+        clock.pass(30_000);
+        expectTruth();
+        expect(await asked()).toBeUndefined();
+      }
+      const { aheadOfSource, serverClock } = log.takeFacts();
+      expect(aheadOfSource).toBeUndefined();
+      expect(serverClock?.offsetMs).toBe(0 - wrong);
+      expect(news.map(({ outcome }) => outcome)).toEqual(Array<string>(i).fill("waited out"));
+    }
+    // Asleep for an hour: the source's clock confirms what this machine's says.
+    clock.wrongMs = wrongMs;
+    expectTruth();
+    clock.suspend(hourMs);
+    expect(await asked()).toMatchObject({ to: clock.truth, lateMs: hourMs });
+    expectTruth();
+  },
+);
+
+test("a clock that is set while the source is asked for its own is asked again", async () => {
+  let setMs = 9000;
+  const serverClock = async (): Promise<ServerClock> => {
+    const before = clock.now();
+    clock.wrongMs += setMs;
+    setMs = 0;
+    const offsetMs = clock.truth - (before + clock.now()) / 2;
+    return { offsetMs, uncertaintyMs: 3 + Math.abs(clock.now() - before) / 2 };
+  };
+  const ofSource = await clockOfSource({ serverClock }, clock);
+  expect(ofSource.now()).toBe(clock.truth);
 });

@@ -314,7 +314,7 @@ const commands: Record<string, Options> = {
     "--target-file": secretFiles,
     "--password-file": secretFiles,
   },
-  points: { ...past, "--from": times, "--to": times, "--all": flag },
+  points: { ...past, "--from": times, "--to": times, "--all": flag, "--without-bursts": flag },
   table: {
     ...past,
     "--reads": flag,

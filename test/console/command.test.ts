@@ -32,7 +32,7 @@ test("serves its pages and the API to whoever has the token that it prints", asy
   expect((await ask(`${token!.slice(0, -1)}${token!.endsWith("A") ? "B" : "A"}`)).status).toBe(401);
   expect(await (await ask(token!)).json()).toMatchObject({
     role: "admin",
-    server: { targets: null, seesLive: false },
+    server: { repository: repo, targets: null, seesLive: false },
   });
   running.process.kill("SIGINT");
   expect((await running.finished).status).toBe(0);

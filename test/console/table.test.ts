@@ -28,7 +28,7 @@ beforeAll(async () => {
   [world, browser] = await Promise.all([openWorld(), openBrowser()]);
   await writeVersions();
   page = await newPage();
-  await page.goto(`${world.base}/tables/shop.orders`);
+  await page.goto(`${world.base}/`);
   await signIn(page, world.tokens.operator);
 }, 180_000);
 
@@ -107,7 +107,12 @@ interface HistoryPrinted {
 }
 
 test("the bars of a table have its bursts, and are looked into by keys", async () => {
+  // The chart is loaded by the first page that shows one.
+  const plots = () => urls.filter((url) => url.includes("activity-plot"));
+  expect(plots()).toEqual([]);
+  await page.goto(`${world.base}/tables/shop.orders`);
   await page.locator(".activity-canvas canvas").waitFor();
+  expect(plots().length).toBeGreaterThan(0);
   await page.getByText("As a table").click();
   const rows = page.locator(".activity tbody tr.bad");
   const counts = (await rows.locator("td:nth-child(3)").allInnerTexts()).map((text) =>
@@ -135,8 +140,27 @@ test("the bars of a table have its bursts, and are looked into by keys", async (
   expect(Date.parse(to!) - Date.parse(from!)).toBeLessThanOrEqual(
     Math.max(5000, printed.activity.spanMs + 1000),
   );
+  // The keys go on working: nobody has to find the chart again.
+  expect(await chart.evaluate((one) => one === one.ownerDocument.activeElement)).toBe(true);
   await page.getByRole("button", { name: "newest 7 d" }).click();
   await expect.poll(() => new URL(page.url()).search).toBe("");
+  await page.locator(".table-busy").waitFor({ state: "detached" });
+});
+
+test("drawing over a stretch goes into it", async () => {
+  const over = page.locator(".activity-canvas .u-over");
+  await over.scrollIntoViewIfNeeded();
+  const box = (await over.boundingBox())!;
+  const middle = box.y + box.height / 2;
+  await page.mouse.move(box.x + 2, middle);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width / 2, middle, { steps: 3 });
+  await page.mouse.up();
+  await expect.poll(() => new URL(page.url()).searchParams.has("to")).toBe(true);
+  await page.locator(".table-busy").waitFor({ state: "detached" });
+  expect(await page.locator(".activity tbody tr.bad").count()).toBeGreaterThan(0);
+  await page.getByRole("button", { name: "newest 7 d" }).click();
+  await page.locator(".table-busy").waitFor({ state: "detached" });
 });
 
 test("its points lead to the instant before, and what is stored of it is told", async () => {

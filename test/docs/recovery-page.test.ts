@@ -171,7 +171,7 @@ const around: Record<string, (words: string[]) => Promise<string[] | undefined>>
 test("the page has commands of every kind", () => {
   const kinds = new Set(lines.map((line) => line.split(" ")[1]!));
   const wanted = [
-    ["points", "restore", "diff", "mark", "history", "undo", "rewind"],
+    ["points", "table", "restore", "diff", "mark", "history", "undo", "rewind"],
     ["promote", "export", "import", "preview", "follow"],
   ];
   expect(kinds).toEqual(new Set(wanted.flat()));

@@ -17,7 +17,7 @@ interface PointsResult {
     count: number | null;
     folded: string[];
   }[];
-  activity: { changes: number[] };
+  activity: { changes: number[] } | null;
 }
 interface Operated {
   operation: string;
@@ -130,6 +130,14 @@ describe("points", () => {
     expect(stdout).toMatch(
       /changes per (?:1|5|10|30) s, at most [0-9,]+:\n[ \u2581-\u2588]*\u2588[ \u2581-\u2588]*\n/,
     );
+  });
+
+  test("without bursts are those that are recorded, and the log is not read for changes", async () => {
+    const found = await json<PointsResult>("points", "--without-bursts", "--from", "1h ago");
+    const isRecorded = ({ kind }: { kind: string }) => kind !== "deletes" && kind !== "overwrites";
+    expect(points.some((one) => !isRecorded(one))).toBe(true);
+    expect(found.points.map(({ id }) => id)).toEqual(points.filter(isRecorded).map(({ id }) => id));
+    expect(found.activity).toBeNull();
   });
 });
 

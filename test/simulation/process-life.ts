@@ -70,6 +70,10 @@ export class WallClock {
     this.settings.push({ atMs: this.time.nowMs, offsetMs: offsetMs + ms });
   }
 
+  get wasSet(): boolean {
+    return this.settings.length > 1;
+  }
+
   /** The true wall clock at a virtual moment. */
   trueMs(atMs: number): number {
     const { nowMs, trueMs } = this.time;

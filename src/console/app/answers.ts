@@ -1,6 +1,7 @@
 /** What the API answers: the types of its own schemas. */
 import type { InferOutput } from "valibot";
 import type * as schemas from "../../api/answers.js";
+import type * as overview from "../../api/overview-answers.js";
 
 export type Session = InferOutput<typeof schemas.session>;
 export type Look = InferOutput<typeof schemas.look>;
@@ -26,3 +27,8 @@ export type RecoveryEvent = InferOutput<typeof schemas.event>;
 export type Audit = InferOutput<typeof schemas.audit>;
 export type TableDetails = InferOutput<typeof schemas.tableDetails>;
 export type TableReads = InferOutput<typeof schemas.tableReads>;
+export type Overview = InferOutput<typeof overview.overview>;
+export type TableSummary = InferOutput<typeof overview.tableSummary>;
+export type Timeline = InferOutput<typeof overview.timeline>;
+export type TimelineEvents = InferOutput<typeof overview.timelineEvents>;
+export type Scans = InferOutput<typeof overview.scans>;

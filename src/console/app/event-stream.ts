@@ -9,6 +9,7 @@ export interface ServerEvent {
 /**
  * Gives each event of a stream until it ends.
  * @param lastId the events after this one are asked for
+ * @param onSound called whenever something comes, also what only says that the server is there
  * @returns false if the server says that nothing more will come
  * @throws if the stream cannot be had: an Error with the status in `cause`, or of the network
  */
@@ -18,6 +19,7 @@ export async function readEvents(
   lastId: string | undefined,
   signal: AbortSignal,
   onEvent: (event: ServerEvent) => void,
+  onSound: () => void = () => undefined,
 ): Promise<boolean> {
   const response = await fetch(path, {
     headers: {
@@ -36,6 +38,7 @@ export async function readEvents(
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return true;
+    onSound();
     text += value;
     for (let end = text.indexOf("\n\n"); end !== -1; end = text.indexOf("\n\n")) {
       const event = eventIn(text.slice(0, end));

@@ -59,7 +59,8 @@ function Standing() {
     <div class="standing" role="status" aria-live="off">
       {!connected && <span class="badge bad">The server does not answer</span>}
       {connected && look && !status && <span class="badge bad">The repository cannot be read</span>}
-      {status && (
+      {status?.restorableUntil === null && <span>Not restorable yet</span>}
+      {status?.restorableUntil && (
         <span>
           Restorable until <Moment at={status.restorableUntil} />
         </span>

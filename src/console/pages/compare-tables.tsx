@@ -28,9 +28,13 @@ export function chosenFirst(
   at: number | undefined,
   points: readonly Point[],
 ): string[] {
-  const isMeant = (table: Covered) =>
-    !besideName.test(table.name) && (at === undefined ? isThere(table) : isKnown(table, at));
-  const known = [...new Set(tables.filter(isMeant).map(({ name }) => name))].sort();
+  const namesOf = (is: (table: Covered) => boolean) => {
+    const meant = tables.filter((table) => !besideName.test(table.name) && is(table));
+    return [...new Set(meant.map(({ name }) => name))].sort();
+  };
+  const then = at === undefined ? [] : namesOf((table) => isKnown(table, at));
+  // Of an instant at which nothing was known, that is what is to be said of each.
+  const known = then.length > 0 ? then : namesOf(isThere);
   if (known.length <= tablesMax) return known;
   const since = points.filter((point) => at !== undefined && Date.parse(point.at) >= at);
   const touched = new Set(since.flatMap(tablesOf));

@@ -3,9 +3,10 @@ import { useState } from "preact/hooks";
 import { useAsked } from "../app/ask.js";
 import { go } from "../app/router.js";
 import { may } from "../app/session.js";
-import { isoText, Moment } from "../app/time.js";
+import { Moment } from "../app/time.js";
 import { Badge, Card, Nothing, Waiting, Wrong } from "../parts/bits.js";
-import { InstantField, readInstant } from "../parts/instant-field.js";
+import { InstantField, instantWord, readInstant } from "../parts/instant-field.js";
+import { recover } from "../parts/recover-draft.js";
 import { StoredJson } from "../parts/stored-json.js";
 import { StoredValue } from "../parts/stored-value.js";
 
@@ -34,8 +35,7 @@ export function DocumentThen({ table, documentKey }: { table: string; documentKe
   const [text, setText] = useState("");
   const [asking, setAsking] = useState<{ at: string; allowInexact?: "true" }>();
   const read = readInstant(text);
-  const at =
-    "at" in read ? isoText(read.at) : "before" in read ? `before:${read.before}` : undefined;
+  const at = instantWord(read);
   const asked = useAsked<Then>(asking && `/v1/tables/${table}/document`, {
     body: { key: JSON.stringify(documentKey), ...asking },
     read: readThen,
@@ -47,7 +47,7 @@ export function DocumentThen({ table, documentKey }: { table: string; documentKe
   return (
     <Card title="As it was at an instant">
       <form onSubmit={submit} class="document-then">
-        <InstantField label="Instant" text={text} onText={setText} />
+        <InstantField label="Instant" text={text} onText={setText} tables={[table]} />
         <button type="submit" disabled={at === undefined}>
           Show
         </button>
@@ -71,10 +71,7 @@ export function DocumentThen({ table, documentKey }: { table: string; documentKe
 
 function Shown({ then, table, documentKey }: { then: Then; table: string; documentKey: unknown }) {
   const { at, captured, document, class: of } = then;
-  const restore = () => {
-    const draft = { command: "rewind", tables: [table], keys: [documentKey], at };
-    go("/recover", { draft });
-  };
+  const way = recover({ command: "rewind", tables: [table], keys: [documentKey], at });
   return (
     <div class="document-shown">
       <p>
@@ -87,7 +84,7 @@ function Shown({ then, table, documentKey }: { then: Then; table: string; docume
       <StoredValue value={document} />
       {may("request") && (
         <p>
-          <button type="button" onClick={restore}>
+          <button type="button" onClick={() => go(way.to, way.state)}>
             Restore it as it was then
           </button>
         </p>

@@ -5,6 +5,7 @@ import { may } from "../app/session.js";
 import { durationText, isoText, localText, Moment, utcText } from "../app/time.js";
 import { Badge, countText, Nothing, type Tone } from "../parts/bits.js";
 import { FieldDiff } from "../parts/field-diff.js";
+import { recover } from "../parts/recover-draft.js";
 import { pathText } from "../parts/stored-json.js";
 import { StoredValue } from "../parts/stored-value.js";
 import {
@@ -77,7 +78,8 @@ export function Versions({ history, ...of }: Of & { history: DocumentHistory }) 
         </ol>
         {pages > 1 && <Pages page={at} pages={pages} onPage={setPage} />}
       </section>
-      <section class="card document-compared" aria-label="What differs">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what is higher than the window is scrolled by keys */}
+      <section class="card document-compared" aria-label="What differs" tabIndex={0}>
         <Compared chosen={versions.filter(({ id }) => picked.includes(id))} />
       </section>
     </div>
@@ -150,8 +152,8 @@ function VersionLine({
   const before = isoText(instantBefore(captured));
   const hadBefore = kind === "changed" || kind === "deleted";
   const restore = (instant: string) => {
-    const draft = { command: "rewind", tables: [table], keys: [documentKey], at: instant };
-    go("/recover", { draft });
+    const way = recover({ command: "rewind", tables: [table], keys: [documentKey], at: instant });
+    go(way.to, way.state);
   };
   return (
     <li class="document-version" data-captured={captured} data-kind={kind}>
@@ -246,13 +248,6 @@ function Compared({ chosen }: { chosen: Version[] }) {
       <header>
         <h2>What differs</h2>
       </header>
-      {(newer.document === null || older.document === null) && (
-        <p>
-          {newer.document === null
-            ? "There is no document in the later version: it was deleted."
-            : "There is no document in the earlier version: it was made after that."}
-        </p>
-      )}
       <FieldDiff
         before={{ name: name(older), document: older.document }}
         after={{ name: name(newer), document: newer.document }}

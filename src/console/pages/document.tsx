@@ -4,9 +4,8 @@ import { useState } from "preact/hooks";
 import { useAsked } from "../app/ask.js";
 import { go, Link, settle, usePlace } from "../app/router.js";
 import { may } from "../app/session.js";
-import { isoText } from "../app/time.js";
 import { Card, Shown, Title } from "../parts/bits.js";
-import { InstantField, readInstant } from "../parts/instant-field.js";
+import { InstantField, instantWord, readInstant } from "../parts/instant-field.js";
 import { KeyField } from "../parts/key-field.js";
 import { type DocumentHistory, readHistory } from "./document-history.js";
 import { DocumentThen } from "./document-then.js";
@@ -90,7 +89,7 @@ function StretchForm({
 }) {
   const [from, setFrom] = useState("");
   const [to, setTo] = useState("");
-  const [begin, end] = [instantIn(from), instantIn(to)];
+  const [begin, end] = [from, to].map((text) => instantWord(readInstant(text)));
   const submit = (event: Event) => {
     event.preventDefault();
     onStretch({
@@ -112,10 +111,4 @@ function StretchForm({
       </form>
     </Card>
   );
-}
-
-function instantIn(text: string): string | undefined {
-  const read = readInstant(text);
-  if ("at" in read) return isoText(read.at);
-  return "before" in read ? `before:${read.before}` : undefined;
 }

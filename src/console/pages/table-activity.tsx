@@ -1,4 +1,5 @@
 /** What changed in a table over time, and the instants that are worth choosing. */
+import { useRef } from "preact/hooks";
 import type { Points } from "../app/answers.js";
 import { useAsked } from "../app/ask.js";
 import { go, Link, pathOf, settle, usePlace } from "../app/router.js";
@@ -6,6 +7,7 @@ import { may } from "../app/session.js";
 import { isoText, Moment, now } from "../app/time.js";
 import { Activity, toneOf } from "../parts/activity.js";
 import { Badge, Card, Nothing, Rows, Shown, type Tone } from "../parts/bits.js";
+import { recover } from "../parts/recover-draft.js";
 
 const stretches = [
   { name: "1 h", ms: 3_600_000 },
@@ -13,13 +15,15 @@ const stretches = [
   { name: "30 d", ms: 30 * 86_400_000 },
 ];
 
-/** Reading the log takes the server some work, so it is read again this seldom by itself. */
-const everyMs = 60_000;
-
 export function TableActivity({ table }: { table: string }) {
   const { query } = usePlace();
   const [from, to] = [query.get("from") ?? undefined, query.get("to") ?? undefined];
-  const asked = useAsked<Points>(pathOf("/v1/points", { table, from, to }), { everyMs });
+  // Reading the log takes the server some work, so it is not read again by itself.
+  const found = useAsked<Points>(pathOf("/v1/points", { table, from, to }));
+  const latest = useRef<Points | undefined>(undefined);
+  latest.current = found.data ?? latest.current;
+  // The stretch before stays until the next one is there: it says itself from when to when it is.
+  const asked = { ...found, data: latest.current };
   const show = (given: { from?: string | undefined; to?: string | undefined }) =>
     settle(pathOf(`/tables/${table}`, given));
   const zoom = (begin: number, end: number) => {
@@ -47,12 +51,12 @@ export function TableActivity({ table }: { table: string }) {
       <Card title="Changes" beside={beside}>
         <Shown asked={asked}>
           {(points) => (
-            <>
+            <div aria-busy={asked.isAsking} class={asked.isAsking ? "table-busy" : ""}>
               <Activity shown={points} onZoom={zoom} />
               <p class="note">
                 From <Moment at={points.from} /> to <Moment at={points.to} />
               </p>
-            </>
+            </div>
           )}
         </Shown>
       </Card>
@@ -63,7 +67,7 @@ export function TableActivity({ table }: { table: string }) {
   );
 }
 
-const tones: Record<string, Tone> = { gap: "bad", main: "plain", unknown: "unknown" };
+const tones: Record<string, Tone> = { gap: "bad", main: "plain", unknown: "plain" };
 const names: Record<string, string> = {
   deletes: "burst of deletes",
   overwrites: "burst of overwrites",
@@ -79,12 +83,14 @@ function PointRows({ table, points: { points } }: { table: string; points: Point
   if (points.length === 0) {
     return <Nothing>No drop, burst, change of the schema, mark or pin in this stretch.</Nothing>;
   }
-  const restore = (before: string) =>
-    go("/recover", { draft: { command: "restore", tables: [table], at: before, beside: true } });
+  const restore = (at: string) => {
+    const way = recover({ command: "restore", tables: [table], at, beside: true });
+    go(way.to, way.state);
+  };
   return (
     <Rows
       caption="Points"
-      heads={["when", "kind", "what", "go back to before it"]}
+      heads={["when", "kind", "what", "go back"]}
       rows={points.toReversed().map(({ id, kind, at, before, text }) => ({
         key: `${id} ${at}`,
         cells: [

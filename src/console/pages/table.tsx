@@ -16,6 +16,7 @@ import {
   type Tone,
 } from "../parts/bits.js";
 import { KeyField } from "../parts/key-field.js";
+import { recover } from "../parts/recover-draft.js";
 import { TableActivity } from "./table-activity.js";
 import { TableGaps } from "./table-gaps.js";
 import { TableKept } from "./table-kept.js";
@@ -23,16 +24,19 @@ import { TableKept } from "./table-kept.js";
 /** Numbers move with every tick, and no topic tells of them. */
 const everyMs = 10_000;
 
-export function TablePage({ table }: { table: string }) {
+/** What was looked at of one table says nothing of another. */
+export const TablePage = ({ table }: { table: string }) => <PageOf key={table} table={table} />;
+
+function PageOf({ table }: { table: string }) {
   const asked = useAsked<TableStatus>(`/v1/tables/${table}`, { topic: "tables", everyMs });
-  const recover = () => go("/recover", { draft: { command: "restore", tables: [table] } });
+  const way = recover({ command: "restore", tables: [table] });
   const beside = (
     <>
       <Link class="button" to={pathOf("/compare", { table })}>
         Live beside then
       </Link>
       {may("request") && (
-        <button type="button" class="main" onClick={recover}>
+        <button type="button" class="main" onClick={() => go(way.to, way.state)}>
           Restore the table
         </button>
       )}
@@ -55,8 +59,20 @@ const states: Record<string, { text: string; tone: Tone }> = {
   copying: { text: "first copy under way", tone: "warn" },
   resyncing: { text: "being compared after a gap", tone: "warn" },
   gap: { text: "not watched", tone: "bad" },
+  stopped: { text: "stopped because of a defect", tone: "bad" },
   dropped: { text: "dropped", tone: "bad" },
+  moved: { text: "captured in another lane", tone: "plain" },
+  "not captured": { text: "not captured", tone: "unknown" },
 };
+
+const NotWatched = ({ since, reason }: { since: string; reason: string | null }) => (
+  <div class="wrong" role="alert">
+    <strong>
+      Not watched since <Moment at={since} />
+    </strong>
+    <div>{reason ?? "The reason is hidden from this role."}</div>
+  </div>
+);
 
 const bothTimes = (at: string) => `${utcText(at)} · ${localText(at)}`;
 
@@ -74,14 +90,7 @@ function Standing({ status }: { status: TableStatus }) {
         )}{" "}
         {status.failedDrill && <Badge tone="bad">the last drill failed</Badge>}
       </p>
-      {openGap && (
-        <div class="wrong" role="alert">
-          <strong>
-            Not watched since <Moment at={openGap.since} />
-          </strong>
-          <div>{openGap.reason ?? "The reason is hidden from this role."}</div>
-        </div>
-      )}
+      {(openGap ?? status.stopped) && <NotWatched {...(openGap ?? status.stopped)!} />}
       <div class="figures">
         <Figure
           name="restorable until"

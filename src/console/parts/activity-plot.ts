@@ -49,7 +49,7 @@ export function drawActivity(
       },
       axes: [
         { ...axis, values: (_, splits, __, ___, step) => splits.map((at) => tick(at, step)) },
-        { ...axis, size: 60, values: (_, splits) => splits.map(whole) },
+        { ...axis, size: 60, incrs: steps, values: (_, splits) => splits.map(whole) },
       ],
       series: [
         {},
@@ -123,6 +123,11 @@ export function drawActivity(
     end: () => chart.destroy(),
   };
 }
+
+/** Of whole changes. */
+const steps = Array.from({ length: 10 }, (_, power) =>
+  [1, 2, 5].map((one) => one * 10 ** power),
+).flat();
 
 const whole = (value: number) => (Number.isInteger(value) ? value.toLocaleString("en-US") : "");
 

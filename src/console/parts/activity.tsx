@@ -1,4 +1,4 @@
-/** Changes of a table over time: bars in which bursts stand out, to be looked into by pointer, by keys, and as a table. */
+/** Changes of a table over time: bars in which bursts stand out, for the pointer, for keys, and as a table. */
 import "./activity.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Points } from "../app/answers.js";

@@ -3,27 +3,60 @@ import "./field-diff.css";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { counted, Nothing } from "./bits.js";
-import { fieldsOf, isDifferent, pathText, type StoredChange, StoredJson } from "./stored-json.js";
+import {
+  fieldsOf,
+  isDifferent,
+  pathText,
+  type StoredChange,
+  type StoredJson,
+} from "./stored-json.js";
 import { StoredValue } from "./stored-value.js";
 
-/** Where there is no document, no field is there. */
-const nothing = StoredJson.of("{}");
 /** So many fields are shown at first. */
 const fieldsMax = 200;
 
-/** A version: its document, null for none, and what to call it. */
+/** A version of a document, null for none, and what to call it. */
 export interface Side {
   name: ComponentChildren;
   document: StoredJson | null;
 }
 
 export function FieldDiff({ before, after }: { before: Side; after: Side }) {
+  if (before.document === null || after.document === null) {
+    return <Only before={before.document} after={after.document} />;
+  }
+  const documents = { before: before.document, after: after.document };
+  return <Fields names={[before.name, after.name]} {...documents} />;
+}
+
+/** The one document that there is, because no field of it has another one to stand beside. */
+function Only({ before, after }: { before: StoredJson | null; after: StoredJson | null }) {
+  const there = after ?? before;
+  if (!there) return <Nothing>There is no document in either version.</Nothing>;
+  return (
+    <>
+      <p>
+        {after
+          ? "The earlier version has no document. This is the later one:"
+          : "The later version has no document: it was deleted. This is the earlier one:"}
+      </p>
+      <div class={`field-diff-only ${after ? "added" : "removed"}`}>
+        <StoredValue value={there} />
+      </div>
+    </>
+  );
+}
+
+interface Both {
+  names: [before: ComponentChildren, after: ComponentChildren];
+  before: StoredJson;
+  after: StoredJson;
+}
+
+function Fields({ names, before, after }: Both) {
   const [isWhole, setWhole] = useState(false);
   const [shown, setShown] = useState(fieldsMax);
-  if (before.document === null && after.document === null) {
-    return <Nothing>There is no document in either version.</Nothing>;
-  }
-  const all = fieldsOf(before.document ?? nothing, after.document ?? nothing);
+  const all = fieldsOf(before, after);
   const different = all.filter(isDifferent);
   const rows = isWhole ? all : different;
   const same = all.length - different.length;
@@ -46,8 +79,8 @@ export function FieldDiff({ before, after }: { before: Side; after: Side }) {
         <thead>
           <tr>
             <th scope="col">field</th>
-            <th scope="col">{before.name}</th>
-            <th scope="col">{after.name}</th>
+            <th scope="col">{names[0]}</th>
+            <th scope="col">{names[1]}</th>
           </tr>
         </thead>
         <tbody>

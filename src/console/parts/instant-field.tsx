@@ -119,10 +119,12 @@ export function InstantField({ label, text, onText, tables, whenEmpty }: Props) 
           onClick={open}
           onBlur={close}
           onKeyDown={onKey}
-          onInput={({ currentTarget }) => {
-            onText(currentTarget.value);
+          onInput={({ currentTarget: { value } }) => {
+            onText(value);
             setActive(-1);
-            open();
+            // The list would hide what is said of an instant that can be read.
+            if ("at" in readInstant(value)) close();
+            else open();
           }}
         />
         <Points
