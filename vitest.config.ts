@@ -30,6 +30,7 @@ const long = [
   "test/endtoend/ended-before.test.ts",
   "test/endtoend/recoveries.test.ts",
   "test/endtoend/confirmed.test.ts",
+  "test/console/operations.test.ts",
   "test/endtoend/shown-recoveries.test.ts",
   "test/endtoend/redis-faults.test.ts",
   "test/endtoend/restore-selected.test.ts",

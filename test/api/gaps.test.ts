@@ -83,7 +83,7 @@ async function gaps(role: Role): Promise<Gap[]> {
   return tables.flatMap(({ name, intervals }) =>
     intervals
       .filter((one) => one.class === "gap")
-      .map(({ class: _, ...gap }) => ({ ...gap, table: name })),
+      .map((gap) => ({ ...gap, table: name })),
   );
 }
 

@@ -25,7 +25,13 @@ const taken: string[] = [];
 async function take(
   name: string,
   place: string,
-  { theme = "light", width = 1280, height = 900, state = {}, act = async (_: Page) => {} } = {},
+  {
+    theme = "light",
+    width = 1280,
+    height = 900,
+    state = {},
+    act = undefined as ((page: Page) => Promise<void>) | undefined,
+  } = {},
 ): Promise<void> {
   const colorScheme = theme as "light" | "dark";
   const context = await browser.newContext({ colorScheme, viewport: { width, height } });
@@ -37,7 +43,7 @@ async function take(
   );
   await settled(page);
   try {
-    await act(page);
+    await act?.(page);
   } catch (error) {
     console.error(`${name}: ${String(error)}`);
   }

@@ -75,7 +75,7 @@ function OneAlarm({ alarm, onSilence }: { alarm: Alarm; onSilence: () => void })
       </p>
       {may("request") && !silenced && (
         <div>
-          <button type="button" aria-label={`Silence the alarm ${id}`} onClick={onSilence}>
+          <button type="button" aria-label={`Silence… the alarm ${id}`} onClick={onSilence}>
             Silence…
           </button>
         </div>
@@ -160,7 +160,7 @@ function Silences({ answer: { silences }, onEnded }: { answer: Answer; onEnded: 
                 ? [
                     <button
                       type="button"
-                      aria-label={`End the silence of ${what}`}
+                      aria-label={`End it: the silence of ${what}`}
                       disabled={doing.isActing}
                       onClick={() => void end(what)}
                     >

@@ -82,7 +82,7 @@ function PinRows({ pins, onRemove }: { pins: Pin[]; onRemove: (pin: Pin) => void
               ? [
                   <button
                     type="button"
-                    aria-label={`Remove the pin ${pin.name}`}
+                    aria-label={`Remove… the pin ${pin.name}`}
                     onClick={() => onRemove(pin)}
                   >
                     Remove…

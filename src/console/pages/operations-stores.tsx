@@ -43,8 +43,8 @@ export function Stores() {
             stores.length === 0 ? (
               <Nothing>
                 This process knows one store and no copy of it. If that store is lost, the history
-                is lost. `thinkback copy` makes a copy, and a second --repo of `run` keeps it up to
-                date: see docs/operations.md.
+                is lost. <code>thinkback copy</code> makes a copy, and a second --repo of{" "}
+                <code>run</code> keeps it up to date: see docs/operations.md.
               </Nothing>
             ) : (
               <Rows
