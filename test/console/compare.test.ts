@@ -75,8 +75,11 @@ async function openPage(role: keyof World["tokens"], base = world.base, token?: 
   return opened;
 }
 
-const compareUrl = (at: string, ...tables: string[]) =>
-  `/compare?${new URLSearchParams([["at", at], ...tables.map((name): [string, string] => ["table", name])])}`;
+function compareUrl(at: string, ...tables: string[]): string {
+  const query = new URLSearchParams({ at });
+  for (const table of tables) query.append("table", table);
+  return `/compare?${query.toString()}`;
+}
 
 /** Opens a comparison by its link, and waits until it has ended. */
 async function compared(on: Page, path: string, base = world.base): Promise<void> {

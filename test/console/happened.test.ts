@@ -122,7 +122,7 @@ test("a burst can be undone by itself, and a mark compared from", async () => {
   expect(second).toContain(`${deleted} documents deleted`);
   const marked = found.filter({ hasText: "deploy 42" }).getByRole("link");
   expect(await marked.getAttribute("href")).toBe(
-    `/compare?${new URLSearchParams({ at: point("mark").before })}`,
+    `/compare?${new URLSearchParams({ at: point("mark").before }).toString()}`,
   );
   expect(await faults()).toEqual([]);
   await found.nth(1).getByRole("link", { name: "Undo just this" }).click();
