@@ -76,8 +76,8 @@ async function openPage(role: keyof World["tokens"], base = world.base, token?: 
 }
 
 function compareUrl(at: string, ...tables: string[]): string {
-  const query = new URLSearchParams([["at", at]]);
-  for (const name of tables) query.append("table", name);
+  const query = new URLSearchParams({ at });
+  for (const table of tables) query.append("table", table);
   return `/compare?${query.toString()}`;
 }
 

@@ -20,8 +20,8 @@ export function namesThen({ tables }: Coverage, at: number | undefined): string[
 }
 
 /**
- * Those that are compared if nobody chooses: what was known then and stands beside no live table. Of many, those come
- * first to which something has happened since.
+ * Those that are compared if nobody chooses: what was known then and stands beside no live table. Of many, the ones
+ * come first to which something has happened since.
  */
 export function chosenFirst(
   { tables }: Coverage,

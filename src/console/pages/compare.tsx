@@ -1,6 +1,6 @@
 /**
- * Live beside then: what differs, before anything is restored. An instant and tables are chosen; each is compared;
- * then its documents are looked at, and their fields.
+ * Live beside then: what differs, before anything is restored. An instant and tables are chosen; each table is
+ * compared; then its documents are looked at, and their fields.
  */
 import "./compare.css";
 import { useEffect, useRef, useState } from "preact/hooks";

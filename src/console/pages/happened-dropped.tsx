@@ -28,8 +28,8 @@ export interface Dropped {
 const togetherMs = 60_000;
 
 /**
- * What was dropped, the newest first: what the points say, and of older drops what is known of tables. The tables of
- * a dropped database are one with it.
+ * What was dropped, the newest first: what the points say, and of older drops what is known of the tables. The tables
+ * of a dropped database are one with it.
  */
 export function droppedOf(status: Pick<Status, "tables">, points: readonly Point[]): Dropped[] {
   const drops = points.filter(({ kind }) => kind === "drop");

@@ -1,4 +1,4 @@
-/** The class of an instant, by what the server says of the tables. What is in no interval is not known. */
+/** The class of an instant, by what the server says of the tables. Of what is in no interval it says "unwatched". */
 import type { Coverage, Interval } from "../app/answers.js";
 
 export type ClassName =

@@ -118,9 +118,8 @@ export function ClassLines({
   const groups = new Map<string, { of: ClassAt; names: string[] }>();
   for (const [name, of] of classes) {
     const key = `${order.indexOf(of.class)} ${of.lateMs ?? 0} ${of.reason ?? ""}`;
-    const group = groups.get(key) ?? { of, names: [] };
-    group.names.push(name);
-    groups.set(key, group);
+    const { of: before, names } = groups.get(key) ?? { of, names: [] };
+    groups.set(key, { of: aroundBoth(before, of), names: [...names, name] });
   }
   const sorted = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
   return (
@@ -139,6 +138,20 @@ export function ClassLines({
       ))}
     </ul>
   );
+}
+
+/** The nearest instants around what several tables lack: for all of them something is known there. */
+function aroundBoth(a: ClassAt, b: ClassAt): ClassAt {
+  const { earlier: earlierOfA, later: laterOfA, ...rest } = a;
+  const both = (of: typeof Math.min, one?: number, other?: number) =>
+    one === undefined || other === undefined ? undefined : of(one, other);
+  const earlier = both(Math.min, earlierOfA, b.earlier);
+  const later = both(Math.max, laterOfA, b.later);
+  return {
+    ...rest,
+    ...(earlier === undefined ? {} : { earlier }),
+    ...(later === undefined ? {} : { later }),
+  };
 }
 
 function Reason({ of }: { of: ClassAt }): ComponentChildren {
