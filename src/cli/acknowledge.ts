@@ -8,6 +8,7 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt, type RepositoryView } from "../repository/repository-view.js";
 import { TableNames } from "../repository/table-names.js";
 import { storeAt } from "../storage/store-at.js";
+import { checkTableName } from "./live-tables.js";
 import type { Output } from "./output.js";
 
 export interface AcknowledgeArguments {
@@ -22,6 +23,7 @@ export async function acknowledgeCommand(
   args: AcknowledgeArguments,
   output: Output,
 ): Promise<void> {
+  for (const name of names) checkTableName(name);
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const at = parseInstant(args.at, now);
