@@ -17,7 +17,10 @@ export interface AcknowledgeArguments {
   note: string;
 }
 
-/** Notes that a gap is known: of each of these tables the one in which `args.at` lies. All have one, or none is noted. */
+/**
+ * Notes that a gap is known: of each of these tables the one in which `args.at` lies.
+ * @throws {ThinkbackError} `instant` if a table has none then, `unknown`, `usage`; then none is noted
+ */
 export async function acknowledgeCommand(
   names: string[],
   args: AcknowledgeArguments,
@@ -55,7 +58,7 @@ interface Found {
   gap: CoverageInterval;
 }
 
-/** @param shown the names as status shows them. A table is found by that, and by the name that it had at the instant. */
+/** @param shown the names as status has them. A table is found by that, and by the name that it had at the instant. */
 async function gapOf(
   name: string,
   at: Instant,
