@@ -70,7 +70,7 @@ export const notes: Route[] = [
     right: "request",
     body: v.strictObject({
       tables: v.pipe(
-        v.array(table),
+        v.array(table, "a list of texts"),
         v.minLength(1, "at least one table"),
         v.maxLength(tablesMax, `at most ${tablesMax} tables`),
       ),

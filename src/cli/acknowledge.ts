@@ -8,6 +8,7 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt, type RepositoryView } from "../repository/repository-view.js";
 import { TableNames } from "../repository/table-names.js";
 import { storeAt } from "../storage/store-at.js";
+import { checkTableName } from "./live-tables.js";
 import type { Output } from "./output.js";
 
 export interface AcknowledgeArguments {
@@ -16,12 +17,16 @@ export interface AcknowledgeArguments {
   note: string;
 }
 
-/** Notes that a gap is known: of each table the one in which `args.at` lies. All have one, or none is noted. */
+/**
+ * Notes that a gap is known: of each of these tables the one in which `args.at` lies.
+ * @throws {ThinkbackError} `instant` if a table has none then, `unknown`, `usage`; then none is noted
+ */
 export async function acknowledgeCommand(
   names: string[],
   args: AcknowledgeArguments,
   output: Output,
 ): Promise<void> {
+  for (const name of names) checkTableName(name);
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const at = parseInstant(args.at, now);
@@ -53,7 +58,7 @@ interface Found {
   gap: CoverageInterval;
 }
 
-/** @param shown the names as status shows them. A table is found by that, and by the name that it had then. */
+/** @param shown the names as status has them. A table is found by that, and by the name that it had at the instant. */
 async function gapOf(
   name: string,
   at: Instant,

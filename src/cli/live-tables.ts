@@ -44,7 +44,7 @@ export interface Choice {
  */
 export async function choiceOf(given: readonly string[], args: TableArguments): Promise<Choice> {
   const named = [...given, ...args.table];
-  for (const name of named) checkName(name);
+  for (const name of named) checkTableName(name);
   for (const name of args.db) checkDatabase(name);
   refuseTwoChoices({ tables: named, databases: args.db });
   const of = await selectionOf(args);
@@ -56,7 +56,8 @@ export async function choiceOf(given: readonly string[], args: TableArguments): 
 export const choosesNone = ({ tables, databases }: Choice) =>
   tables.length === 0 && databases.length === 0;
 
-function checkName(name: string): void {
+/** Throws, with code `usage`, for what cannot be the name of a table. */
+export function checkTableName(name: string): void {
   const [db = "", table = "", ...more] = name.split(".");
   if (db !== "" && table !== "" && more.length === 0) return;
   throw new ThinkbackError("usage", `"${name}" is not a table`, { hint: "give it as db.table" });

@@ -81,9 +81,7 @@ async function gaps(role: Role): Promise<Gap[]> {
   const { json } = await ask(role, "/v1/coverage");
   const { tables } = json as { tables: { name: string; intervals: (Gap & { class: string })[] }[] };
   return tables.flatMap(({ name, intervals }) =>
-    intervals
-      .filter((one) => one.class === "gap")
-      .map((gap) => ({ ...gap, table: name })),
+    intervals.filter((one) => one.class === "gap").map((gap) => ({ ...gap, table: name })),
   );
 }
 

@@ -198,7 +198,8 @@ describe("the routes", () => {
   test("what is large goes with gzip to whoever takes it, and the same as without", async () => {
     const many = Array.from({ length: 400 }, (_, i) => ({ kind: "mark", at: served.cut, i }));
     const points = many.map(({ kind, at, i }) => {
-      return { id: `mark-${i}`, kind, at, before: at, table: null, tables: null, text: `t ${i}` };
+      const about = { until: null, count: null, table: null, tables: null };
+      return { id: `mark-${i}`, kind, at, before: at, ...about, text: `t ${i}` };
     });
     const found = { table: null, from: served.cut, to: served.cut, points, activity: null };
     const print = () => Promise.resolve(Buffer.from(JSON.stringify(found)));
