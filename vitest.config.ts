@@ -3,6 +3,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
   "test/console/table.test.ts",
+  "test/console/compare.test.ts",
+  "test/console/overview.test.ts",
   "test/endtoend/sealed.test.ts",
   "test/endtoend/gaps.test.ts",
   "test/endtoend/undo.test.ts",

@@ -41,9 +41,12 @@ async function look({ commands, store, clock }: Surroundings): Promise<object> {
   // Told when it is sent: reading the status may take seconds, and pages set their clocks by it.
   const now = () => formatInstant(clock.now());
   try {
-    const status = await statusFor({ seesContents: true }, { commands });
-    const alarms = v.parse(answers.alarms, await commands.sharedResult(["alarm", "list"]));
-    const numbers = await greatestNumbers(store, recoveriesPrefix);
+    const [status, listed, numbers] = await Promise.all([
+      statusFor({ seesContents: true }, { commands }),
+      commands.sharedResult(["alarm", "list"]),
+      greatestNumbers(store, recoveriesPrefix),
+    ]);
+    const alarms = v.parse(answers.alarms, listed);
     const { repository, restorableUntil, behindNowMs, lastProven, capture, tables } = status;
     const sumOf = (what: "changes" | "logBytes") => tables.reduce((sum, one) => sum + one[what], 0);
     const sums = { changes: sumOf("changes"), logBytes: sumOf("logBytes") };

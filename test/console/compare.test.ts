@@ -85,6 +85,7 @@ function compareUrl(at: string, ...tables: string[]): string {
 async function compared(on: Page, path: string, base = world.base): Promise<void> {
   await on.goto(`${base}${path}`);
   await on.getByText(/tables? compared/).waitFor({ timeout: 60_000 });
+  await on.locator(".waiting").first().waitFor({ state: "detached", timeout: 60_000 });
   urls.push(on.url());
 }
 

@@ -210,6 +210,8 @@ export function generatedPoints(
     kind,
     at: formatInstant(at),
     before: formatInstant(at - 1),
+    until: null,
+    count: null,
     table,
     tables: null,
     text,

@@ -4,7 +4,7 @@
  * others; when it is closed, the lock and with it the stream go to another tab.
  */
 import type { Look } from "./answers.js";
-import { readEvents } from "./event-stream.js";
+import { readEvents, type ServerEvent } from "./event-stream.js";
 import { signedIn, tokenRefused } from "./session.js";
 import { Shared } from "./store.js";
 
@@ -81,13 +81,17 @@ async function readLooks(token: string): Promise<void> {
   };
   alive();
   try {
-    await readEvents("/v1/events", token, undefined, over.signal, ({ data }) => {
-      alive();
+    const onLook = ({ data }: ServerEvent) => {
       const look = JSON.parse(data) as Look;
-      tellConnected(true);
       looks.set(look);
       say({ kind: "look", look });
-    });
+    };
+    // Whatever comes says that the server is there; the first look may take seconds.
+    const onSound = () => {
+      alive();
+      tellConnected(true);
+    };
+    await readEvents("/v1/events", token, undefined, over.signal, onLook, onSound);
   } catch (error) {
     if ((error as Error).cause === 401) tokenRefused(token);
   }

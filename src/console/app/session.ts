@@ -48,6 +48,8 @@ export function tokenRefused(token: string): void {
   if (now.state !== "in" || now.token !== token) return;
   sessionStorage.removeItem(storageName);
   signedIn.set({ state: "expired", name: now.session.name });
+  // Somebody may have signed in anew in another tab already.
+  say({ kind: "who" });
 }
 
 /** After a person has signed in: other tabs whose token has ended go on too. */
