@@ -23,7 +23,8 @@ function hasNull(key: unknown): boolean {
 
 /** Bytes of the decimal texts that the server appends to the numbers of a key, which an order code does not have. */
 function numbersBytes(key: unknown): number {
-  if (typeof key === "number") return 1 + decimalLength(key);
+  // Of the two zeros a key has one.
+  if (typeof key === "number") return 1 + decimalLength(key === 0 ? 0 : key);
   if (Array.isArray(key)) return key.reduce<number>((sum, item) => sum + numbersBytes(item), 0);
   if (typeof key !== "object" || key === null || !("epoch_time" in key)) return 0;
   return numbersBytes(key.epoch_time);

@@ -83,6 +83,10 @@ onReal(
       `"${"k".repeat(n)}"`,
       `["${"k".repeat(n)}"]`,
     ]);
+    // At the bound, where a sign of zero would count.
+    const zeros = ["-0.0", "0", time(-0.00001, "Z"), time(0, "Z")].flatMap((item) =>
+      Array.from({ length: 12 }, (_, n) => `["${"k".repeat(96 + n)}",${item}]`),
+    );
     const arrays = ["1", "1.1", "true", '""', "-1.5e-300", time(1, "Z")].flatMap((item) =>
       Array.from({ length: 66 }, (_, n) => `[${Array(n).fill(item).join(",")}]`),
     );
@@ -105,7 +109,16 @@ onReal(
       '[{"$reql_type$":"LITERAL"}]',
     ];
     const random = Array.from({ length: 500 }, () => randomKey(0));
-    const keys = [...around, ...arrays, ...nested, ...binaries, ...strange, ...types, ...random];
+    const keys = [
+      ...around,
+      ...zeros,
+      ...arrays,
+      ...nested,
+      ...binaries,
+      ...strange,
+      ...types,
+      ...random,
+    ];
     await expectTheSame(keys.map((key) => `{"id":${key}}`));
   },
   60_000,
