@@ -49,6 +49,8 @@ export const tableStatus = v.object({
   state: text,
   documents: v.nullable(count),
   documentsExact: v.boolean(),
+  /** How many there are at least and at most, if that is known and no exact count is. */
+  documentsBetween: v.optional(v.pipe(v.array(count), v.length(2))),
   changes: count,
   logBytes: count,
   stopped: v.nullable(v.object({ since: text, reason })),

@@ -6,6 +6,7 @@ import type { Facts } from "../health/facts.js";
 import type { AuditWriter } from "../repository/records/audit.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BoundedCommands } from "./bounded-commands.js";
+import type { Looks } from "./looks.js";
 import type { Caller, Right } from "./rights.js";
 
 /** What every route works with. */
@@ -21,6 +22,8 @@ export interface Surroundings {
   facts: Facts;
   /** True if a caller's token counts still: a stream outlives the moment in which its token was checked. */
   counts: (caller: Caller) => Promise<boolean>;
+  /** What pages are told of, for all of them together. */
+  looks: Looks;
   /** What this server can do. */
   server: ServerWork;
   /** Aborts when the process is to end. */

@@ -15,8 +15,10 @@ import type { ApiToken } from "../repository/registers/tokens.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { answering } from "./answering.js";
 import { BoundedCommands } from "./bounded-commands.js";
+import { lookedAt } from "./change-events.js";
 import { type ConsoleFiles, serveConsole } from "./console-files.js";
 import { refuseForeign } from "./foreign.js";
+import { everyChargedMs, everyMs, Looks } from "./looks.js";
 import { serveMcp } from "./mcp.js";
 import { openApi } from "./openapi.js";
 import { healthTold } from "./probes.js";
@@ -110,13 +112,17 @@ export function makeServer(options: ApiOptions): ApiServer {
   // Each route checks what it is given by its own schemas.
   app.setValidatorCompiler(() => () => true);
   const tokens = new TokenSet(store, clock, options.ownToken);
+  const commands = new BoundedCommands(options.commands, clock, ending);
   const around: Surroundings = {
     store,
     clock,
     waker,
     live,
     ending,
-    commands: new BoundedCommands(options.commands, clock, ending),
+    commands,
+    looks: new Looks(clock, store.chargesRequests ? everyChargedMs : everyMs, () =>
+      lookedAt({ commands, store }),
+    ),
     audit: new AuditWriter(store, clock),
     facts: options.facts,
     server: options.work,
@@ -128,7 +134,10 @@ export function makeServer(options: ApiOptions): ApiServer {
     const known = ofFramework(error as FastifyError);
     const seesContents = request.caller !== undefined && may(request.caller, "contents");
     const problem = problemOf(known, seesContents);
-    if (problem.status === 500) options.onDefect(error, request.routeOptions.url ?? request.method);
+    // Whoever has gone away is answered nothing, and that is no defect.
+    const isGone = reply.raw.destroyed || ending.aborted;
+    if (problem.status === 500 && !isGone)
+      options.onDefect(error, request.routeOptions.url ?? request.method);
     return reply.status(problem.status).headers(headersOf(problem)).send(JSON.stringify(problem));
   });
   app.setNotFoundHandler(() => {

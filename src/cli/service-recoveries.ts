@@ -86,7 +86,7 @@ function loggingTo(log: Log): WorkerObserver {
   return {
     begins: (recovery, what, { command, args }) =>
       log.info(
-        { recovery, command, args },
+        { recovery, command, args: args.map(withoutKey) },
         what === "plan" ? "a recovery is planned" : "a recovery begins",
       ),
     ended: ({ id: recovery, state, error }) => {
@@ -98,3 +98,6 @@ function loggingTo(log: Log): WorkerObserver {
       log.warn({ error: messageOf(error) }, "the recoveries cannot be looked at, or told of"),
   };
 }
+
+/** Keys are of documents, and do not belong into a log. */
+const withoutKey = (word: string) => (word.startsWith("--key=") ? "--key=…" : word);

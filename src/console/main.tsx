@@ -1,6 +1,6 @@
 /** The console: begins the page. */
 import "./style.css";
-import { render } from "preact";
+import { Component, type ComponentChildren, render } from "preact";
 import { begin as beginLive } from "./app/live.js";
 import { usePlace } from "./app/router.js";
 import { begin as beginSession, signedIn } from "./app/session.js";
@@ -44,6 +44,35 @@ function Page() {
   }
 }
 
+/** What a page could not show, instead of nothing at all. */
+class Guard extends Component<{ children: ComponentChildren }, { wrong?: Error }> {
+  override state: { wrong?: Error } = {};
+
+  static override getDerivedStateFromError(wrong: Error) {
+    return { wrong };
+  }
+
+  override render() {
+    const { wrong } = this.state;
+    if (!wrong) return this.props.children;
+    // What the page remembers may be of an older console.
+    const anew = () => {
+      history.replaceState({}, "", location.pathname);
+      location.reload();
+    };
+    return (
+      <div class="card" role="alert">
+        <h1>This page cannot be shown</h1>
+        <p>{wrong.message}</p>
+        <button type="button" onClick={anew}>
+          Begin it anew
+        </button>{" "}
+        <a href="/">Overview</a>
+      </div>
+    );
+  }
+}
+
 function Console() {
   const who = useShared(signedIn);
   if (who.state === "asking") return null;
@@ -52,7 +81,9 @@ function Console() {
     <>
       <div inert={who.state === "expired"}>
         <Shell>
-          <Page />
+          <Guard>
+            <Page />
+          </Guard>
         </Shell>
       </div>
       {who.state === "expired" && (

@@ -5,10 +5,12 @@
  * or from a token, and one person may be "Anna" here and "anna" there. So in doubt two names are one person: then a
  * third has to approve. Taken for two, one person would approve what they have requested.
  */
-import type { Actor } from "./events.js";
+/** Of an actor, or of a token. */
+interface Named {
+  name: string;
+}
 
-export const isSamePerson = (a: Pick<Actor, "name">, b: Pick<Actor, "name">): boolean =>
-  folded(a.name) === folded(b.name);
+export const isSamePerson = (a: Named, b: Named): boolean => folded(a.name) === folded(b.name);
 
 /** Characters that nobody sees, such as a joiner of width 0. */
 const unseen = /\p{Default_Ignorable_Code_Point}/gu;

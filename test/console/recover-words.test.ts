@@ -309,7 +309,7 @@ describe("a plan", () => {
     );
     expect(text("undo", { ...planned, documents: 0 })).toBeUndefined();
     expect(text("restore", restoring)).toBe(
-      "Restore shop.orders, about 2,000 documents, about 1 s",
+      "Restore shop.orders, 2,000 documents in its base, about 1 s",
     );
     expect(text("restore", { ...restoring, estimatedSeconds: null }, true)).toBe(
       "Restore the chosen documents of shop.orders",

@@ -16,6 +16,12 @@ export class Problem extends Error {
   }
 }
 
+/** A key for a request that may be sent again. A page without TLS beyond this machine has no crypto.randomUUID. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 interface Asking {
   method?: "GET" | "POST" | "DELETE";
   body?: object;
@@ -24,6 +30,9 @@ interface Asking {
   /** How the answer's text is read; JSON.parse if absent, which does not keep numbers as they are stored. */
   read?: ((text: string) => unknown) | undefined;
 }
+
+/** Of a change that was not answered. */
+const unknownWhether = "It is not known whether it arrived: look, before you do it again.";
 
 /** So often what the server has no room for is asked again. */
 const triesMax = 5;
@@ -60,7 +69,12 @@ async function sent(path: string, { method = "GET", body, headers, signal }: Ask
     return response;
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Problem(0, "away", "The server does not answer.", "It is asked again by itself.");
+    throw new Problem(
+      0,
+      "away",
+      "The server does not answer.",
+      method === "GET" ? "It is asked again by itself." : unknownWhether,
+    );
   }
 }
 
@@ -102,10 +116,15 @@ export function useAsked<T>(
   const look = useShared(looks);
   const isBack = useShared(back);
   const digest = topic && look ? digestOf(look, topic) : undefined;
+  // The first digest that is heard of tells of no change.
+  const heard = useRef<{ digest?: string; changes: number }>({ changes: 0 });
+  if (digest !== undefined && digest !== heard.current.digest) {
+    const isChange = heard.current.digest !== undefined;
+    heard.current = { digest, changes: heard.current.changes + (isChange ? 1 : 0) };
+  }
+  const { changes } = heard.current;
   const key = `${path} ${sentBody}`;
   const state = token.state === "in" ? token.token : token.state;
-  const latest = useRef("");
-  latest.current = key;
   useEffect(() => {
     if (path === undefined || token.state !== "in") return undefined;
     const gone = new AbortController();
@@ -128,7 +147,7 @@ export function useAsked<T>(
         if (!gone.signal.aborted) setAsking(false);
       });
     return () => gone.abort();
-  }, [key, state, digest, isBack, turn]);
+  }, [key, state, changes, isBack, turn]);
   useEffect(() => {
     if (everyMs === undefined) return undefined;
     const timer = setInterval(() => {

@@ -30,7 +30,8 @@ const channel = new BroadcastChannel("thinkback-live");
 const say = (said: Said) => channel.postMessage(said);
 
 const retryMs = 1000;
-/** A server that sends nothing for so long is gone, though the connection stands. A look comes at least every 40 s. */
+const refusedMs = 5000;
+/** A server that sends nothing for so long is gone: it says every 15 s that it is there. */
 const silentMsMax = 60_000;
 
 export function begin(): void {
@@ -43,11 +44,19 @@ export function begin(): void {
 }
 
 let isLeader = false;
+/** When the newest look came, by this browser's clock. */
+let heardAt = 0;
+
+/** The look, whose time is that of now: pages set their clocks by it. */
+function asOfNow(look: Look): Look {
+  const now = new Date(Date.parse(look.now) + Date.now() - heardAt).toISOString();
+  return { ...look, now };
+}
 
 function heard(said: Said): void {
   if (said.kind === "look") looks.set(said.look);
   else if (said.kind === "connected") setConnected(said.is);
-  else if (isLeader && looks.value) say({ kind: "look", look: looks.value });
+  else if (isLeader && looks.value) say({ kind: "look", look: asOfNow(looks.value) });
 }
 
 function setConnected(is: boolean): void {
@@ -75,6 +84,7 @@ async function readLooks(token: string): Promise<void> {
   const over = new AbortController();
   const forget = signedIn.onChange(() => over.abort(new Error("another token")));
   let timer = 0;
+  let waitMs = retryMs;
   const alive = () => {
     clearTimeout(timer);
     timer = setTimeout(() => over.abort(new Error("the server is silent")), silentMsMax) as never;
@@ -83,6 +93,7 @@ async function readLooks(token: string): Promise<void> {
   try {
     const onLook = ({ data }: ServerEvent) => {
       const look = JSON.parse(data) as Look;
+      heardAt = Date.now();
       looks.set(look);
       say({ kind: "look", look });
     };
@@ -93,13 +104,16 @@ async function readLooks(token: string): Promise<void> {
     };
     await readEvents("/v1/events", token, undefined, over.signal, onLook, onSound);
   } catch (error) {
-    if ((error as Error).cause === 401) tokenRefused(token);
+    const { cause } = error as Error;
+    if (cause === 401) tokenRefused(token);
+    // It answers: too many streams are open, or it cannot read its tokens now.
+    if (typeof cause === "number") waitMs = refusedMs;
   }
   clearTimeout(timer);
   forget();
   if (signedIn.value.state !== "in" || signedIn.value.token !== token) return;
-  tellConnected(false);
-  await new Promise((resolve) => setTimeout(resolve, retryMs));
+  tellConnected(waitMs === refusedMs);
+  await new Promise((resolve) => setTimeout(resolve, waitMs));
 }
 
 const changed = () =>

@@ -23,8 +23,11 @@ type Said = { kind: "who" } | { kind: "token"; token: string } | { kind: "out" }
 const channel = new BroadcastChannel("thinkback-session");
 const say = (said: Said) => channel.postMessage(said);
 
-/** Signs in with a token. Rejects with what is wrong, for people. */
-export async function signIn(token: string): Promise<void> {
+/**
+ * Signs in with a token. Rejects with what is wrong, for people.
+ * @param onlyAs nothing is done if the token is of another name
+ */
+export async function signIn(token: string, onlyAs?: string): Promise<void> {
   const response = await fetch("/v1/session", {
     headers: { authorization: `Bearer ${token}` },
     cache: "no-store",
@@ -32,6 +35,7 @@ export async function signIn(token: string): Promise<void> {
   if (response.status === 401) throw new Error("This token is unknown, expired or revoked.");
   if (!response.ok) throw new Error(`The server answers ${response.status}: try again.`);
   const session = (await response.json()) as Session;
+  if (onlyAs !== undefined && session.name !== onlyAs) return;
   sessionStorage.setItem(storageName, token);
   signedIn.set({ state: "in", token, session });
 }
@@ -69,7 +73,9 @@ async function heard(said: Said): Promise<void> {
   const { value } = signedIn;
   if (said.kind === "who" && value.state === "in") shareToken(value.token);
   if (said.kind === "token" && value.state !== "in")
-    await signIn(said.token).catch(() => undefined);
+    await signIn(said.token, value.state === "expired" ? value.name : undefined).catch(
+      () => undefined,
+    );
   if (said.kind === "out" && value.state === "in") {
     sessionStorage.removeItem(storageName);
     signedIn.set({ state: "out" });

@@ -50,7 +50,10 @@ function Comparing({ query, onOwn }: { query: URLSearchParams; onOwn: (query: st
   const isRunning = useShared(comparison?.isRunning ?? isNot);
   const { data: known, error: noPoints } = useKnownPoints();
   const points = known?.points ?? [];
-  const { data: coverage, error } = useAsked<Coverage>("/v1/coverage", { topic: "tables" });
+  const { data: coverage, error } = useAsked<Coverage>("/v1/coverage", {
+    topic: "tables",
+    everyMs: 20_000,
+  });
   const read = readInstant(form.at, points);
   const later = readInstant(form.to, points);
   const at = "at" in read ? read.at : undefined;

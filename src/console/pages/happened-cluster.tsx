@@ -73,7 +73,7 @@ function Commands({ newest }: { newest: string | null }) {
   const [text, setText] = useState(newest ?? "");
   const { data: known } = useKnownPoints();
   const read = readInstant(text, known?.points ?? []);
-  const coverage = useAsked<Coverage>("/v1/coverage", { topic: "tables" });
+  const coverage = useAsked<Coverage>("/v1/coverage", { topic: "tables", everyMs: 20_000 });
   const at = "at" in read ? read.at : undefined;
   const whole = coverage.data && at !== undefined ? wholeAt(coverage.data, at) : undefined;
   const options = whole && optionsFor(whole);

@@ -1,7 +1,7 @@
 /** Restores on trial: what they found, how long they took, and beside them what checks of stored objects found. */
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Drills as Answer, Recovery } from "../app/answers.js";
-import { ask, useAsked } from "../app/ask.js";
+import { ask, newKey, useAsked } from "../app/ask.js";
 import { go } from "../app/router.js";
 import { may, signedIn } from "../app/session.js";
 import { useShared } from "../app/store.js";
@@ -140,8 +140,8 @@ function StartDrill({ onClose }: { onClose: () => void }) {
   const [at, setAt] = useState("");
   const [tables, setTables] = useState("");
   const [target, setTarget] = useState("");
-  // Kept for a request that is sent again.
-  const [key] = useState(() => crypto.randomUUID());
+  // The same request that is sent again is one.
+  const pressed = useRef<{ body: string; key: string }>(undefined);
   const submit = async () => {
     const given = instantGiven(at).at;
     const args = [
@@ -150,7 +150,9 @@ function StartDrill({ onClose }: { onClose: () => void }) {
       ...(target === "" ? [] : [`--target=${target}`]),
     ];
     await doing.act(async () => {
-      const headers = { "idempotency-key": key };
+      const body = args.join("\0");
+      if (pressed.current?.body !== body) pressed.current = { body, key: newKey() };
+      const headers = { "idempotency-key": pressed.current.key };
       const options = { method: "POST" as const, body: { args }, headers };
       const { id } = await ask<Recovery>("/v1/drills", options);
       onClose();

@@ -21,7 +21,7 @@ const tablesOfRequest = 200;
 const tones: Record<string, Tone> = { gap: "bad", damaged: "bad", unwatched: "unknown" };
 
 export function Gaps() {
-  const asked = useAsked<Status>("/v1/status", { topic: "tables" });
+  const asked = useAsked<Status>("/v1/status", { topic: "tables", everyMs: 20_000 });
   return (
     <Shown asked={asked}>
       {(status) => (

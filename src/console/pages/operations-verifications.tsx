@@ -11,7 +11,7 @@ type Verification = Answer["verifications"][number];
 const everyMs = 60_000;
 
 export function Verifications() {
-  const asked = useAsked<Answer>("/v1/verifications", { topic: "tables", everyMs });
+  const asked = useAsked<Answer>("/v1/verifications", { everyMs });
   return (
     <Card title="Checks of stored objects">
       <Shown asked={asked}>

@@ -16,7 +16,10 @@ import { ScansCard } from "./overview-scans.js";
 const shownMax = 4;
 
 export function Overview() {
-  const asked = useAsked<OverviewAnswer>("/v1/overview", { topic: "tables" });
+  const asked = useAsked<OverviewAnswer>("/v1/overview", {
+    topic: "tables",
+    everyMs: 5000,
+  });
   const alarms = useAsked<Alarms>("/v1/alarms", { topic: "alarms" });
   return (
     <>

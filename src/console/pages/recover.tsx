@@ -2,7 +2,7 @@
 import "./recover.css";
 import { useMemo, useRef, useState } from "preact/hooks";
 import type { Recovery, TableStatus } from "../app/answers.js";
-import { ask, Problem, useAsked } from "../app/ask.js";
+import { ask, newKey, Problem, useAsked } from "../app/ask.js";
 import { go, Link, pathOf, settle, usePlace } from "../app/router.js";
 import { may, signedIn } from "../app/session.js";
 import { useShared } from "../app/store.js";
@@ -72,7 +72,7 @@ function usePressKey() {
   const pressed = useRef<{ body: string; key: string } | undefined>(undefined);
   return {
     of: (body: string): string => {
-      if (pressed.current?.body !== body) pressed.current = { body, key: crypto.randomUUID() };
+      if (pressed.current?.body !== body) pressed.current = { body, key: newKey() };
       return pressed.current.key;
     },
     forget: () => {

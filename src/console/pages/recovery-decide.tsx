@@ -48,7 +48,8 @@ export function Decide({ recovery, plan, take }: Props) {
     <Card title={title} kind={state === "waiting" ? "recovery-decide" : ""}>
       {isNothing && (
         <p>
-          <strong>There is nothing to do.</strong> What is live is as it would become.
+          <strong>Nothing would be written.</strong> What the plan names is as it would become, or
+          is left as it is: see what it says of conflicts and of keys.
         </p>
       )}
       {confirm && !isNothing && (

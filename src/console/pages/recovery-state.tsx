@@ -1,4 +1,5 @@
 /** In which state a recovery is, and for whom it waits. */
+import { isSamePerson } from "../../recoveries/person.js";
 import type { Recoveries, Recovery } from "../app/answers.js";
 import { Badge, type Tone } from "../parts/bits.js";
 
@@ -52,18 +53,20 @@ export function consentsOf(
   const isWaiting = state === "waiting";
   const wantsConfirmation = isWaiting && waitsFor.includes("confirmation");
   const wantsApproval = isWaiting && waitsFor.includes("approval");
+  const isName = (one: { name: string } | undefined) =>
+    one !== undefined && isSamePerson(one, { name });
   const whyNotConfirm = !wantsConfirmation
     ? undefined
     : !may("request")
       ? "Somebody with the role operator or admin has to confirm it."
-      : approvedBy?.name === name
+      : isName(approvedBy)
         ? "You have approved it, so somebody else has to confirm it."
         : undefined;
   const whyNotApprove = !wantsApproval
     ? undefined
-    : by.name === name
+    : isName(by)
       ? "You have requested it, so you cannot approve it. Somebody else with the role approver or admin has to."
-      : confirmedBy?.name === name
+      : isName(confirmedBy)
         ? "You have confirmed it, so somebody else with the role approver or admin has to approve it."
         : may("approve")
           ? undefined

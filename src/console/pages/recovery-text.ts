@@ -69,7 +69,7 @@ function changeButton(plan: ChangePlan): string | undefined {
   return capital(joined([changesText(plan), time, price]));
 }
 
-/** How many documents a restore writes is known only of whole tables: as many as the base has, more or less. */
+/** How many documents a restore writes is not known before: as many as the base has, and what the log adds or takes. */
 function restoreButton({ tables, estimatedSeconds }: RestorePlan, isPart: boolean): string {
   const documents = tables.reduce((sum, { baseDocuments }) => sum + baseDocuments, 0);
   const [first] = tables;
@@ -77,7 +77,7 @@ function restoreButton({ tables, estimatedSeconds }: RestorePlan, isPart: boolea
   const seconds = estimatedSeconds ?? undefined;
   const time = seconds === undefined ? undefined : `about ${secondsText(seconds)}`;
   if (isPart) return joined([`Restore the chosen documents of ${what}`, time]);
-  return joined([`Restore ${what}, about ${counted(documents, "document")}`, time]);
+  return joined([`Restore ${what}, ${counted(documents, "document")} in its base`, time]);
 }
 
 const promoteButton = ({ live, promoted }: PromotePlan) => `Make ${promoted} the live ${live}`;

@@ -10,6 +10,7 @@ import {
   bytesText,
   Card,
   countText,
+  documentsText,
   Figure,
   Shown,
   Title,
@@ -118,7 +119,7 @@ function Standing({ status }: { status: TableStatus }) {
           tone={status.documents === null ? "unknown" : "plain"}
           note={!status.documentsExact && status.documents !== null && "not exact"}
         >
-          {status.documents === null ? "unknown" : countText(status.documents)}
+          {documentsText(status)}
         </Figure>
         <Figure name="changes in the log" note={`${bytesText(status.logBytes)} of lines`}>
           {countText(status.changes)}

@@ -8,7 +8,15 @@ import { looks } from "../app/live.js";
 import { Link, usePlace } from "../app/router.js";
 import { useShared } from "../app/store.js";
 import { Moment } from "../app/time.js";
-import { bytesText, counted, countText, Nothing, Shown, Title } from "../parts/bits.js";
+import {
+  bytesText,
+  counted,
+  countText,
+  documentsText,
+  Nothing,
+  Shown,
+  Title,
+} from "../parts/bits.js";
 import { isCaptured, stateWords, TableState } from "../parts/table-state.js";
 
 /** So many are drawn at once: hundreds of ages that grow each second would make a page slow. */
@@ -37,8 +45,7 @@ const columns: readonly Column[] = [
     name: "documents",
     isNumber: true,
     value: ({ documents }) => documents,
-    cell: ({ documents, documentsExact }) =>
-      documents === null ? "unknown" : `${documentsExact ? "" : "about "}${countText(documents)}`,
+    cell: documentsText,
   },
   {
     name: "restorable until",
@@ -80,7 +87,7 @@ function Until({ table }: { table: TableSummary }) {
 }
 
 export function Tables() {
-  const asked = useAsked<Overview>("/v1/overview", { topic: "tables" });
+  const asked = useAsked<Overview>("/v1/overview", { topic: "tables", everyMs: 5000 });
   return (
     <>
       <Title>Tables</Title>

@@ -5,6 +5,22 @@ import type { Asked, Problem } from "../app/ask.js";
 
 export const countText = (count: number): string => count.toLocaleString("en-US");
 
+/** A range is told if it is wide: "about 0" of a table of thousands would be read as a loss. */
+export function documentsText({
+  documents,
+  documentsExact,
+  documentsBetween,
+}: {
+  documents: number | null;
+  documentsExact: boolean;
+  documentsBetween?: number[] | undefined;
+}): string {
+  if (documents === null) return "unknown";
+  const [least = documents, most = documents] = documentsBetween ?? [];
+  if (most - least > most / 100) return `${countText(least)} to ${countText(most)}`;
+  return `${documentsExact ? "" : "about "}${countText(documents)}`;
+}
+
 /** "1 document", "2 documents". */
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${countText(count)} ${count === 1 ? one : many}`;
@@ -167,17 +183,22 @@ export function Rows({
 
 /** A command of the command line, and a button that copies it. */
 export function Command({ children }: { children: string }) {
-  const [isCopied, setCopied] = useState(false);
+  const [said, setSaid] = useState("copy");
   const copy = async () => {
-    await navigator.clipboard.writeText(children);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
+    try {
+      await navigator.clipboard.writeText(children);
+      setSaid("copied");
+    } catch {
+      // A browser gives a page no clipboard without TLS, or if somebody has forbidden it.
+      setSaid("select it by hand");
+    }
+    setTimeout(() => setSaid("copy"), 2000);
   };
   return (
     <div class="command">
       <code>{children}</code>
       <button type="button" onClick={() => void copy()}>
-        {isCopied ? "copied" : "copy"}
+        {said}
       </button>
     </div>
   );

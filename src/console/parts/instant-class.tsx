@@ -95,6 +95,7 @@ export function InstantClasses({
   const one = tables.length === 1 && tables[0]!.includes(".") ? tables[0] : undefined;
   const { data, error } = useAsked<Coverage>(pathOf("/v1/coverage", { table: one }), {
     topic: "tables",
+    everyMs: 20_000,
     ...(waits ? { everyMs: openMs } : {}),
   });
   const classes = data && classesAt(data, at, tables);

@@ -40,6 +40,14 @@ export function readInstant(text: string, points: readonly Point[] = []): Read {
   }
 }
 
+function isRelative(text: string): boolean {
+  try {
+    return parseInstant(text.trim(), 0) !== parseInstant(text.trim(), 86_400_000);
+  } catch {
+    return false;
+  }
+}
+
 /** The instant as a word for a request: an absolute time, or `before:NAME`; undefined if the text means none. */
 export function instantWord(read: Read): string | undefined {
   if ("at" in read) return isoText(read.at);
@@ -117,7 +125,11 @@ export function InstantField({ label, text, onText, tables, whenEmpty }: Props) 
           spellcheck={false}
           onFocus={() => setUsed(true)}
           onClick={open}
-          onBlur={close}
+          onBlur={() => {
+            close();
+            // "10 minutes ago" would mean another instant each time that it is read.
+            if ("at" in read && isRelative(text)) onText(isoText(read.at));
+          }}
           onKeyDown={onKey}
           onInput={({ currentTarget: { value } }) => {
             onText(value);
