@@ -4,6 +4,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 const long = [
   "test/console/table.test.ts",
   "test/console/compare.test.ts",
+  "test/console/tabs.test.ts",
   "test/console/overview.test.ts",
   "test/endtoend/sealed.test.ts",
   "test/endtoend/gaps.test.ts",
