@@ -5,6 +5,7 @@ import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { takesGzip } from "./compressed.js";
 
 /** A file as it is sent. */
 interface ConsoleFile {
@@ -71,8 +72,7 @@ const headers = {
 };
 
 /** Places of the console: the page is the same in all of them, and its script shows what the path says. */
-const places =
-  /^\/(?:|(?:happened|compare|recover|operations|sign-in)(?:\/.*)?|(?:tables|recoveries)(?:\/.*)?)$/;
+const places = /^\/(?:(?:happened|compare|tables|recover|recoveries|operations)(?:\/.*)?)?$/;
 
 /** Serves the console. It needs no token: whatever it shows, it asks for with the token of whoever has signed in. */
 export function serveConsole(app: FastifyInstance, files: ConsoleFiles): void {
@@ -82,7 +82,7 @@ export function serveConsole(app: FastifyInstance, files: ConsoleFiles): void {
     void reply.headers({ ...headers, etag: file.tag, vary: "accept-encoding" });
     void reply.header("cache-control", file.isLasting ? "max-age=31536000, immutable" : "no-cache");
     if (request.headers["if-none-match"] === file.tag) return reply.status(304).send();
-    if (!/\bgzip\b/.test(request.headers["accept-encoding"] ?? "")) {
+    if (!takesGzip(request)) {
       return reply.type(file.type).send(file.plain);
     }
     return reply.type(file.type).header("content-encoding", "gzip").send(file.zipped);
